@@ -1,0 +1,395 @@
+//! What can be typed. The help is the manual, and parsing looks at nothing but the words.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ac_cred_proto::Org;
+use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::words::{duration, whole_seconds};
+
+/// How long `get` and `reject` wait unless told otherwise, and every command that is not told.
+pub(crate) const USUAL_WAIT: Duration = Duration::from_secs(8);
+
+/// Appcircle session tokens: log in once, get a token anywhere
+#[derive(Debug, Parser)]
+#[command(
+    name = "ac-cred",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  ac-cred login acme                           store the key of an organization
+  ac-cred get acme                             print a session token
+  AC_ACCESS_TOKEN=$(ac-cred get) ./release.sh  the default organization's token
+
+Which organization: the argument, then --org, then AC_CRED_ORG, then the default
+(ac-cred use ORG), then the only one.
+
+Exit codes: 0 done, 1 internal, 2 usage, 3 no such organization or none chosen,
+4 a person must log in, 5 the Auth API did not answer well, 6 refused here, 7 no daemon."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Store a credential and prove it with one exchange
+    Login(Box<Login>),
+    /// Print a session token
+    Get(Get),
+    /// Print the names of the organizations, one a line
+    List(List),
+    /// Show what is known and how long it lives
+    Status(Status),
+    /// Choose the default organization
+    Use(Use),
+    /// Replace a token that the API answered with 401
+    Reject(Reject),
+    /// Forget an organization's credential, token and settings
+    Logout(Logout),
+    /// Change an organization's name
+    Rename(Rename),
+    /// Open the encrypted file of credentials
+    Unlock(Unlock),
+    /// Run, start or stop the daemon
+    #[command(subcommand, arg_required_else_help = true)]
+    Daemon(Daemon),
+}
+
+/// The organization that a command is about.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct Which {
+    /// The organization's name or GUID
+    #[arg(value_name = "ORG")]
+    pub(crate) argument: Option<Org>,
+    /// The same, for programs that add an option to a command
+    #[arg(long = "org", value_name = "ORG")]
+    pub(crate) option: Option<Org>,
+}
+
+/// What `login` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred login acme                         ask for the Personal Access Key
+  ac-cred login acme --store file            keep it in the encrypted file
+  op read op://ci/appcircle/key | ac-cred login acme --stdin --store memory
+  ac-cred login ci --kind api-key --name deploy --organization-id GUID
+  ac-cred login team --from acme --sub-organization GUID
+  ac-cred login onprem --auth-url https://auth.example.com --api-url https://api.example.com
+
+The key is asked for without echo, or read with --stdin; never put it into the command line.
+On a known organization what is not said stays as it is, and the stored key is replaced only
+after the new one has proved itself.")]
+pub(crate) struct Login {
+    /// The name to give the organization: 1 to 64 letters, digits, '.', '_' or '-'
+    #[arg(value_name = "ORG")]
+    pub(crate) organization: Option<Org>,
+    /// The kind of credential: personal-access-key (the default), personal-access-token or api-key
+    #[arg(long)]
+    pub(crate) kind: Option<Kind>,
+    /// The name of the API key
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The organization that tokens must be of; an api-key needs it
+    #[arg(long, value_name = "GUID")]
+    pub(crate) organization_id: Option<String>,
+    /// The sub-organization that tokens must be of
+    #[arg(long, value_name = "GUID")]
+    pub(crate) sub_organization: Option<String>,
+    /// Use the stored credential of another organization
+    #[arg(long, value_name = "ORG", conflicts_with = "stdin")]
+    pub(crate) from: Option<Org>,
+    /// The Auth API, where it is not Appcircle's cloud
+    #[arg(long, value_name = "URL")]
+    pub(crate) auth_url: Option<String>,
+    /// The API, where it is not Appcircle's cloud
+    #[arg(long, value_name = "URL")]
+    pub(crate) api_url: Option<String>,
+    /// The MCP server
+    #[arg(long, value_name = "URL")]
+    pub(crate) mcp_url: Option<String>,
+    /// A PEM file with the only certificate authorities to trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The proxy through which the Auth API is reached
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+    /// Reach the Auth API without TLS; the credential can then be read on its way
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(crate) allow_http: Option<bool>,
+    /// The version of the token endpoint, v1, v2 or v3, where the kind's own is not meant
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) endpoint_version: Option<EndpointVersion>,
+    /// Where the credential rests: file (encrypted) or memory (until the daemon stops)
+    #[arg(long)]
+    pub(crate) store: Option<Store>,
+    /// Make this the default organization
+    #[arg(long)]
+    pub(crate) default: bool,
+    /// Read the credential from standard input
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Read the passphrase of the encrypted file from this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// How long to wait for the Auth API
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s")]
+    pub(crate) wait: Duration,
+    /// Say nothing when it succeeds
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What `get` is told.
+#[derive(Debug, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred get                      the token of the default or only organization
+  ac-cred get acme --min-ttl 30m   a token that lives at least half an hour, or exit 5
+  ac-cred get acme --format json   the token, its life and the API's address
+  curl -H \"Authorization: Bearer $(ac-cred get acme)\" https://api.appcircle.io/...
+
+It never asks a question. On failure it prints nothing on stdout.")]
+pub(crate) struct Get {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// What to print: the token alone, or JSON with its life and the API's address
+    #[arg(long, value_enum, default_value_t = Format::Token)]
+    pub(crate) format: Format,
+    /// The life that the token must have [default: 5 minutes are wished for, not demanded]
+    #[arg(long, value_name = "DURATION", value_parser = whole_seconds)]
+    pub(crate) min_ttl: Option<u32>,
+    /// Demand a new token
+    #[arg(long)]
+    pub(crate) refresh: bool,
+    /// How long the whole call may take
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
+    pub(crate) wait: Duration,
+    /// Do not start a daemon
+    #[arg(long)]
+    pub(crate) no_start: bool,
+    /// Say nothing on stderr when it succeeds
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// How a token is printed; the option's help says what each is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Token,
+    Json,
+}
+
+/// What `list` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred list
+  ac-cred list --json")]
+pub(crate) struct List {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `status` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred status           a table of all organizations
+  ac-cred status --json    the same for programs
+  ac-cred status --short   one line for a shell's prompt, such as: acme 59m
+
+It never starts a daemon: without one it shows the settings.")]
+pub(crate) struct Status {
+    /// The organization's name or GUID; without it all are shown
+    #[arg(value_name = "ORG")]
+    pub(crate) organization: Option<Org>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print one short line, or nothing when no organization is meant
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) short: bool,
+}
+
+/// What `use` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred use acme")]
+pub(crate) struct Use {
+    /// The organization's name or GUID
+    #[arg(value_name = "ORG")]
+    pub(crate) organization: Org,
+}
+
+/// What `reject` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred reject acme                       the token that get printed last was refused
+  printf %s \"$token\" | ac-cred reject acme  this token was refused
+
+One exchange replaces the token for all callers.")]
+pub(crate) struct Reject {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// How long the whole call may take
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
+    pub(crate) wait: Duration,
+}
+
+/// What `logout` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred logout acme
+  ac-cred logout --all
+
+Appcircle is not told: delete the key there as well.")]
+pub(crate) struct Logout {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Forget every organization
+    #[arg(long, conflicts_with_all = ["argument", "option"])]
+    pub(crate) all: bool,
+}
+
+/// What `rename` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred rename acme acme-old")]
+pub(crate) struct Rename {
+    /// The name that is known
+    pub(crate) old: Org,
+    /// The name that it shall have
+    pub(crate) new: Org,
+}
+
+/// What `unlock` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred unlock                                 ask for the passphrase
+  ac-cred unlock --passphrase-file ~/.passphrase
+
+The file must belong to you or root and be readable by nobody else. AC_CRED_PASSPHRASE_FILE
+names it as well.")]
+pub(crate) struct Unlock {
+    /// Read the passphrase from this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// What `daemon` is told.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  ac-cred daemon start
+  ac-cred daemon stop
+
+Most commands start the daemon by themselves.")]
+pub(crate) enum Daemon {
+    /// Become the daemon, in the foreground
+    #[command(after_help = "\
+Examples:
+  ac-cred daemon run    until Ctrl-C; for a service manager, or to see what it says")]
+    Run,
+    /// Start the daemon unless one runs
+    #[command(after_help = "\
+Examples:
+  ac-cred daemon start")]
+    Start,
+    /// Stop the daemon, and wait until it is gone
+    #[command(after_help = "\
+Examples:
+  ac-cred daemon stop
+
+Credentials that rest in memory are forgotten.")]
+    Stop,
+}
+
+/// `get` or `get ORG`, without the parser: most calls are one of them, and the parser would take
+/// as long as the rest of the call.
+pub(crate) fn plain_get(words: &[OsString]) -> Option<Get> {
+    let (command, rest) = words.split_first()?;
+    let argument = match rest {
+        [] => None,
+        [name] => Some(Org::parse(name.to_str()?).ok()?),
+        _ => return None,
+    };
+    (command == "get").then_some(Get {
+        which: Which {
+            argument,
+            option: None,
+        },
+        format: Format::Token,
+        min_ttl: None,
+        refresh: false,
+        wait: USUAL_WAIT,
+        no_start: false,
+        quiet: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        fn check(command: &clap::Command) {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{help}");
+            for inner in command.get_subcommands() {
+                check(inner);
+            }
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn a_plain_get_is_what_the_parser_would_have_made_of_it() {
+        for words in [&["get"][..], &["get", "acme"], &["get", "help"]] {
+            let quick = plain_get(&words.iter().map(OsString::from).collect::<Vec<_>>());
+            let cli = Cli::try_parse_from([&["ac-cred"], words].concat()).unwrap();
+            let Command::Get(get) = cli.command else {
+                panic!("{words:?} is not a get");
+            };
+            assert_eq!(quick, Some(get), "{words:?}");
+        }
+        for words in [
+            &[][..],
+            &["list"],
+            &["get", "-q"],
+            &["get", "--help"],
+            &["get", "a b"],
+            &["get", "a", "b"],
+        ] {
+            let words: Vec<_> = words.iter().map(OsString::from).collect();
+            assert_eq!(plain_get(&words), None, "{words:?}");
+        }
+    }
+}

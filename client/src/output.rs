@@ -1,0 +1,190 @@
+//! What reaches stdout and stderr: the only printer, and the only place that exposes a session token.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write as _};
+#[cfg(unix)]
+use std::os::fd::AsFd as _;
+#[cfg(windows)]
+use std::os::windows::io::AsHandle as _;
+
+use ac_cred_proto::message::Lease;
+use ac_cred_proto::secret::SessionToken;
+use ac_cred_proto::time::Timestamp;
+use ac_cred_proto::{Denial, ErrorCode, Org};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::closed_stdout;
+use crate::failure::{self, Failure};
+
+/// Enough for a lease as JSON besides its token, so that no copy is left by a growing buffer.
+const LEASE_WITHOUT_TOKEN: usize = 1_024;
+
+/// Prints a token and a line feed.
+pub(crate) fn token(token: &SessionToken) -> Result<(), Failure> {
+    let text = token.expose();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(b'\n');
+    write(&bytes)
+}
+
+/// Prints a token with the life it has left, as one line of JSON.
+pub(crate) fn lease(lease: &Lease) -> Result<(), Failure> {
+    let capacity = LEASE_WITHOUT_TOKEN + lease.access_token.expose().len();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    append_json(&PrintedLease::of(lease), &mut bytes)?;
+    write(&bytes)
+}
+
+/// Prints a value as one line of JSON.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    append_json(value, &mut bytes)?;
+    write(&bytes)
+}
+
+/// Prints a text as it is.
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    write(text.as_bytes())
+}
+
+/// Prints lines, each with a line feed.
+pub(crate) fn lines<'a>(lines: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    text(&lines.flat_map(|line| [line, "\n"]).collect::<String>())
+}
+
+/// Tells a person on stderr what happened, in one line.
+pub(crate) fn note(text: &str) {
+    tell(&format!("ac-cred: {}\n", failure::visible(text)));
+}
+
+/// Asks a person on stderr, without a line feed.
+pub(crate) fn ask(question: &str) {
+    tell(question);
+}
+
+/// Says on stderr why a command failed.
+pub(crate) fn failure(failure: &Failure, in_json: bool) {
+    match failure {
+        Failure::Denied(denial) if in_json => tell(&format!("{}\n", failure::json_line(denial))),
+        Failure::Denied(denial) => tell(&format!("{}\n", failure::line(denial))),
+        Failure::ReaderGone => {}
+        Failure::NothingTyped(help) => tell(help),
+    }
+}
+
+/// Whether a person sees what is printed.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether a person sees what is told.
+pub(crate) fn tells_a_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether what is printed may be coloured.
+pub(crate) fn has_colour() -> bool {
+    let is_said = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    is_terminal() && !is_said("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// A lease as `get --format json` prints it.
+#[derive(Serialize)]
+struct PrintedLease<'a> {
+    version: u8,
+    organization: &'a Org,
+    organization_id: Option<&'a str>,
+    access_token: &'a SessionToken,
+    token_type: &'static str,
+    expires_at: Timestamp,
+    expires_in: u32,
+    api_url: &'a str,
+}
+
+impl<'a> PrintedLease<'a> {
+    fn of(lease: &'a Lease) -> Self {
+        Self {
+            version: 1,
+            organization: &lease.organization,
+            organization_id: lease.organization_id.as_deref(),
+            access_token: &lease.access_token,
+            token_type: "Bearer",
+            expires_at: lease.expires_at,
+            expires_in: lease.expires_in,
+            api_url: &lease.api_url,
+        }
+    }
+}
+
+fn append_json<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *bytes, value)
+        .map_err(|_| Denial::new(ErrorCode::Internal, "the answer cannot be written as JSON"))?;
+    bytes.push(b'\n');
+    Ok(())
+}
+
+/// Hands the whole output to stdout at once.
+fn write(bytes: &[u8]) -> Result<(), Failure> {
+    if closed_stdout::was_closed() {
+        return Err(Denial::new(ErrorCode::Internal, "stdout is closed").into());
+    }
+    let written = unbuffered_stdout().and_then(|mut stdout| stdout.write_all(bytes));
+    written.map_err(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Failure::ReaderGone
+        } else {
+            Denial::new(
+                ErrorCode::Internal,
+                format!("stdout cannot be written: {error}"),
+            )
+            .into()
+        }
+    })
+}
+
+/// Stdout without the standard library's buffer, which keeps a copy of the token, and without its
+/// opinion that a stdout which cannot be written needs no writing.
+fn unbuffered_stdout() -> io::Result<File> {
+    #[cfg(unix)]
+    let stdout = rustix::stdio::stdout().as_fd().try_clone_to_owned()?;
+    #[cfg(windows)]
+    let stdout = io::stdout().as_handle().try_clone_to_owned()?;
+    Ok(File::from(stdout))
+}
+
+/// Hands a text to stderr at once; where stderr is closed or full there is nobody left to tell.
+fn tell(text: &str) {
+    io::stderr().write_all(text.as_bytes()).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_in_json_has_every_field_in_the_documented_order() {
+        let lease = Lease {
+            organization: Org::parse("acme").unwrap(),
+            organization_id: None,
+            access_token: SessionToken::parse("eyJ.x.y").unwrap(),
+            expires_at: Timestamp::from_unix(1_790_000_000),
+            expires_in: 3540,
+            api_url: "https://api.appcircle.io".to_owned(),
+            warning: None,
+        };
+        let mut bytes = Vec::new();
+        append_json(&PrintedLease::of(&lease), &mut bytes).unwrap();
+        assert_eq!(
+            String::from_utf8(bytes).unwrap(),
+            concat!(
+                r#"{"version":1,"organization":"acme","organization_id":null,"access_token":"eyJ.x.y","#,
+                r#""token_type":"Bearer","expires_at":"2026-09-21T14:13:20Z","expires_in":3540,"#,
+                r#""api_url":"https://api.appcircle.io"}"#,
+                "\n"
+            )
+        );
+    }
+}

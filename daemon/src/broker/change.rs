@@ -1,0 +1,336 @@
+//! Every change of what is stored: written one after the other, then taken over by the broker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ac_cred_proto::message::{Done, End, Logout, Name, Rename, Unlock, Use};
+use ac_cred_proto::settings::Store;
+use ac_cred_proto::{Denial, ErrorCode, Org, Response};
+
+use crate::broker::job::{Finished, Tools, blocking};
+use crate::broker::login::LoginOrder;
+use crate::broker::{Answer, Broker, Reply, answer, deny};
+use crate::clock::Now;
+use crate::credential_store::Record;
+use crate::policy::slot::{Answers, Grant};
+use crate::settings_file::{self, Edit};
+
+/// After this many wrong passphrases in a row the delay grows no further.
+const WRONG_PASSPHRASES: u32 = 5;
+
+/// Half the delay after the first wrong passphrase, in milliseconds.
+const PASSPHRASE_DELAY_MS: u64 = 250;
+
+/// What is to be done to stores and settings.
+pub enum Change {
+    /// Store a credential that has proved itself.
+    Login(Box<LoginOrder>, Record, Grant),
+    /// Forget organizations.
+    Logout(Vec<(Org, Store)>, Reply),
+    /// Change an alias.
+    Rename(Org, Org, Store, Reply),
+    /// Choose the default.
+    Default(Org, Reply),
+}
+
+/// The end of a change.
+pub struct Changed {
+    change: Change,
+    written: Result<Written, Denial>,
+}
+
+/// Where the settings of a change are.
+enum Written {
+    ToFile,
+    /// In memory only, for this reason, like the credentials that they belong to.
+    ToMemory(Denial),
+}
+
+impl Broker {
+    pub(crate) fn logout(&mut self, logout: &Logout, reply: Reply) {
+        let found = self.settings.settings().and_then(|settings| {
+            if logout.all {
+                return Ok(settings
+                    .organizations
+                    .iter()
+                    .map(|(org, known)| (org.clone(), known.store))
+                    .collect());
+            }
+            settings
+                .choose(logout.organization.as_ref())
+                .map(|(org, known)| vec![(org.clone(), known.store)])
+        });
+        match found {
+            Ok(organizations) => {
+                self.logins
+                    .retain(|login, _| organizations.iter().all(|(org, _)| org != login));
+                self.change(Change::Logout(organizations, reply));
+            }
+            Err(denial) => deny(reply, denial),
+        }
+    }
+
+    pub(crate) fn rename(&mut self, rename: Rename, reply: Reply) {
+        let found = self.settings.settings().and_then(|settings| {
+            let known = settings
+                .organizations
+                .get(&rename.old)
+                .ok_or_else(|| settings.unknown(&rename.old))?;
+            if settings.organizations.contains_key(&rename.new) {
+                return Err(Denial::new(
+                    ErrorCode::Usage,
+                    format!("there is already an organization {}", rename.new),
+                ));
+            }
+            Ok(known.store)
+        });
+        let busy = [&rename.old, &rename.new]
+            .into_iter()
+            .find(|org| self.logins.contains_key(*org) || self.changing.contains(org));
+        let found = found.and_then(|store| match busy {
+            Some(org) => Err(being_changed(org)),
+            None => Ok(store),
+        });
+        match found {
+            Ok(store) => self.change(Change::Rename(rename.old, rename.new, store, reply)),
+            Err(denial) => deny(reply, denial),
+        }
+    }
+
+    pub(crate) fn choose_default(&mut self, chosen: &Use, reply: Reply) {
+        let found = self
+            .settings
+            .settings()
+            .and_then(|settings| settings.choose(Some(&chosen.organization)));
+        match found.map(|(org, _)| org.clone()) {
+            Ok(org) => self.change(Change::Default(org, reply)),
+            Err(denial) => deny(reply, denial),
+        }
+    }
+
+    pub(crate) fn unlock(&mut self, unlock: Unlock, reply: Reply) {
+        self.jobs
+            .spawn(open_store(self.tools.clone(), unlock, reply));
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        self.changing.extend(organizations(&change));
+        self.jobs.spawn(carry_out(self.tools.clone(), change));
+    }
+
+    /// Takes over what a change has written.
+    pub(crate) fn changed(&mut self, changed: Changed, now: Now) {
+        let Changed { change, written } = changed;
+        for edit in edits(&change) {
+            match &written {
+                Ok(Written::ToMemory(_)) => self.settings.keep_unsaved(&edit),
+                Ok(Written::ToFile) => self.settings.let_go_of_unsaved(&edit),
+                Err(_) => {}
+            }
+        }
+        self.refresh_settings();
+        for org in organizations(&change) {
+            if let Some(at) = self.changing.iter().position(|other| *other == org) {
+                self.changing.swap_remove(at);
+            }
+        }
+        match (change, written) {
+            (Change::Login(order, _, grant), Ok(written)) => {
+                let not_saved = match written {
+                    Written::ToFile => None,
+                    Written::ToMemory(denial) => Some(denial),
+                };
+                self.logged_in(*order, grant, not_saved, now);
+            }
+            (Change::Login(order, ..), Err(denial)) => self.not_stored(*order, denial),
+            (Change::Logout(organizations, reply), Ok(_)) => {
+                self.logged_out(organizations, reply, now);
+            }
+            (Change::Rename(old, new, _, reply), Ok(_)) => {
+                self.renamed(&old, &new, now);
+                answer(reply, Answer::One(Response::Done(Done {})));
+            }
+            (Change::Default(_, reply), Ok(_)) => {
+                answer(reply, Answer::One(Response::Done(Done {})));
+            }
+            (
+                Change::Logout(_, reply)
+                | Change::Rename(_, _, _, reply)
+                | Change::Default(_, reply),
+                Err(denial),
+            ) => {
+                deny(reply, denial);
+            }
+        }
+    }
+
+    fn logged_out(&mut self, organizations: Vec<(Org, Store)>, reply: Reply, now: Now) {
+        let mut names = Vec::with_capacity(organizations.len() + 1);
+        for (org, _) in organizations {
+            tracing::info!(%org, "logged out");
+            let why = Denial::new(ErrorCode::LoginRequired, format!("{org} was logged out"))
+                .hint(format!("ac-cred login {org}"));
+            let answers = self
+                .slots
+                .get_mut(&org)
+                .map_or_else(Answers::default, |slot| slot.forget(&why, now.moment));
+            self.give(&org, answers, now);
+            names.push(Response::Name(Name { organization: org }));
+        }
+        names.push(Response::End(End {}));
+        answer(reply, Answer::Many(names));
+    }
+
+    /// Moves a token and those who wait for it to the new alias.
+    fn renamed(&mut self, old: &Org, new: &Org, now: Now) {
+        if let Some(slot) = self.slots.remove(old)
+            && let Some(mut displaced) = self.slots.insert(new.clone(), slot)
+        {
+            let answers = displaced.forget(&being_changed(new), now.moment);
+            self.give(new, answers, now);
+        }
+        for org in self.attempts.values_mut().filter(|org| *org == old) {
+            new.clone_into(org);
+        }
+        self.attend(new, now);
+    }
+}
+
+fn being_changed(org: &Org) -> Denial {
+    Denial::new(
+        ErrorCode::Busy,
+        format!("{org} is being changed by another call"),
+    )
+}
+
+/// The organizations that a change is about.
+fn organizations(change: &Change) -> Vec<Org> {
+    match change {
+        Change::Login(order, ..) => vec![order.org.clone()],
+        Change::Logout(organizations, _) => {
+            organizations.iter().map(|(org, _)| org.clone()).collect()
+        }
+        Change::Rename(old, new, ..) => vec![old.clone(), new.clone()],
+        Change::Default(..) => Vec::new(),
+    }
+}
+
+/// The edits of the settings file that a change makes.
+fn edits(change: &Change) -> Vec<Edit> {
+    match change {
+        Change::Login(order, ..) => vec![Edit::Put {
+            organization: order.org.clone(),
+            settings: order.settings.clone(),
+            make_default: order.make_default,
+        }],
+        Change::Logout(organizations, _) => organizations
+            .iter()
+            .map(|(org, _)| Edit::Remove(org.clone()))
+            .collect(),
+        Change::Rename(old, new, ..) => vec![Edit::Rename(old.clone(), new.clone())],
+        Change::Default(org, _) => vec![Edit::Default(org.clone())],
+    }
+}
+
+/// Writes a change, when its turn has come.
+async fn carry_out(tools: Tools, change: Change) -> Finished {
+    let turn = Arc::clone(&tools.turn);
+    let _turn = turn.lock().await;
+    let work = tokio::task::spawn_blocking(move || {
+        let written = write(&tools, &change);
+        Changed { change, written }
+    });
+    match work.await {
+        Ok(changed) => Finished::Changed(Box::new(changed)),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// A secret is removed before its settings and saved after them, so that none rests unseen.
+fn write(tools: &Tools, change: &Change) -> Result<Written, Denial> {
+    match change {
+        Change::Login(order, record, _) => write_login(tools, order, change, record),
+        Change::Logout(organizations, _) => {
+            for store in Store::ALL {
+                let of_store: Vec<_> = organizations
+                    .iter()
+                    .filter(|(_, at)| at == store)
+                    .map(|(org, _)| org.clone())
+                    .collect();
+                // A store that none of them is in may be locked.
+                if !of_store.is_empty() {
+                    tools.stores.of(*store).remove(&of_store)?;
+                }
+            }
+            write_settings(
+                tools,
+                change,
+                organizations
+                    .iter()
+                    .all(|(_, store)| *store == Store::Memory),
+            )
+        }
+        Change::Rename(old, new, store, _) => {
+            let credentials = tools.stores.of(*store);
+            credentials.rename(old, new)?;
+            write_settings(tools, change, *store == Store::Memory).inspect_err(|_| {
+                if let Err(error) = credentials.rename(new, old) {
+                    tracing::error!(%old, %new, "a credential stays under its new name: {error}");
+                }
+            })
+        }
+        Change::Default(..) => write_settings(tools, change, true),
+    }
+}
+
+/// Settings that cannot be written may live in memory where their credentials do.
+fn write_settings(
+    tools: &Tools,
+    change: &Change,
+    may_live_in_memory: bool,
+) -> Result<Written, Denial> {
+    match settings_file::apply(&tools.settings_path, &edits(change)) {
+        Ok(()) => Ok(Written::ToFile),
+        Err(denial) if may_live_in_memory => Ok(Written::ToMemory(denial)),
+        Err(denial) => Err(denial),
+    }
+}
+
+fn write_login(
+    tools: &Tools,
+    order: &LoginOrder,
+    change: &Change,
+    record: &Record,
+) -> Result<Written, Denial> {
+    let store = order.settings.store;
+    let written = write_settings(tools, change, store == Store::Memory)?;
+    tools.stores.of(store).save(&order.org, record)?;
+    if let Some(old) = order.replaces.filter(|old| *old != store)
+        && let Err(error) = tools
+            .stores
+            .of(old)
+            .remove(std::slice::from_ref(&order.org))
+    {
+        tracing::warn!(org = %order.org, store = %old, "the credential that was replaced stays: {error}");
+    }
+    Ok(written)
+}
+
+/// Opens the encrypted file; who gives a wrong passphrase waits longer each time.
+async fn open_store(tools: Tools, unlock: Unlock, reply: Reply) -> Finished {
+    let stores = Arc::clone(&tools.stores);
+    let opened =
+        blocking(move || Ok(stores.file().unlock(unlock.passphrase, unlock.create)?)).await;
+    let wrong = tools
+        .stores
+        .file()
+        .note_attempt(opened.is_ok())
+        .min(WRONG_PASSPHRASES);
+    if wrong > 0 {
+        tokio::time::sleep(Duration::from_millis(PASSPHRASE_DELAY_MS << wrong)).await;
+    }
+    Finished::Answered(
+        reply,
+        opened.map_or_else(Response::Denied, |()| Response::Done(Done {})),
+    )
+}

@@ -1,0 +1,346 @@
+//! A login: its settings put together, its credential proved by one exchange, then handed on to be
+//! written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ac_cred_proto::message::{LoggedIn, Login, LoginNeeds, PassphraseNeed, SaidSettings};
+use ac_cred_proto::secret::Credential;
+use ac_cred_proto::settings::{OrgSettings, Store};
+use ac_cred_proto::{Denial, ErrorCode, Org, Response};
+
+use crate::auth_api::target::Target;
+use crate::broker::change::Change;
+use crate::broker::job::{self, Finished, Tools, blocking};
+use crate::broker::token::LONGEST_WAIT;
+use crate::broker::{Answer, Broker, Reply, answer, deny};
+use crate::clock::Now;
+use crate::credential_store::{CredentialStores, Record};
+use crate::policy::Span;
+use crate::policy::slot::{Failure, Grant};
+
+/// A login under way: what it wants and where its answer goes.
+pub struct LoginOrder {
+    /// The alias.
+    pub org: Org,
+    /// The settings that it leads to.
+    pub settings: Box<OrgSettings>,
+    /// Whether the organization becomes the default.
+    pub make_default: bool,
+    /// The store in which an older credential of the organization rests.
+    pub replaces: Option<Store>,
+    number: u64,
+    /// When its credential was proved.
+    proved: Now,
+    reply: Reply,
+}
+
+/// The end of a login's exchange.
+pub struct Proved {
+    order: LoginOrder,
+    result: Result<(Record, Grant), Denial>,
+}
+
+/// Where the credential of a login comes from.
+enum Source {
+    Given(Credential),
+    Stored(Org, Store),
+}
+
+impl Broker {
+    /// Begins a login, or says what it would need.
+    pub(crate) fn login(&mut self, login: Login, reply: Reply, now: Now) {
+        let (settings, replaces) = match self.settings_of(&login) {
+            Ok(found) => found,
+            Err(denial) => return deny(reply, denial),
+        };
+        let source = match (login.credential, login.from) {
+            (Some(credential), _) => Source::Given(credential),
+            (None, Some(from)) => match self.source(&from) {
+                Ok(source) => source,
+                Err(denial) => return deny(reply, denial),
+            },
+            (None, None) => {
+                self.jobs.spawn(rehearse(
+                    self.tools.clone(),
+                    login.organization,
+                    settings,
+                    reply,
+                ));
+                return;
+            }
+        };
+        let number = self.next_number();
+        let org = login.organization;
+        self.logins.insert(org.clone(), number);
+        let hold = self
+            .slots
+            .entry(org.clone())
+            .or_default()
+            .reserve(now.moment);
+        let order = LoginOrder {
+            org,
+            settings,
+            make_default: login.make_default,
+            replaces,
+            number,
+            proved: now,
+            reply,
+        };
+        self.jobs.spawn(prove(
+            self.tools.clone(),
+            order,
+            source,
+            hold,
+            Span(login.wait_ms.into()).min(LONGEST_WAIT),
+        ));
+    }
+
+    /// The settings that a login leads to, and where the credential that it replaces rests.
+    fn settings_of(&self, login: &Login) -> Result<(Box<OrgSettings>, Option<Store>), Denial> {
+        let settings = self.settings.settings()?;
+        let known = settings.organizations.get(&login.organization);
+        let from = login
+            .from
+            .as_ref()
+            .map(|from| settings.choose(Some(from)))
+            .transpose()?;
+        let base = known
+            .cloned()
+            .or_else(|| from.map(|(_, settings)| inherited(settings)));
+        let store = login
+            .settings
+            .store
+            .or(base.as_ref().map(|base| base.store))
+            .ok_or_else(|| no_store_chosen(&login.organization))?;
+        let base = base.unwrap_or_else(|| OrgSettings::new(store));
+        Ok((
+            Box::new(with_said(base, store, &login.settings)),
+            known.map(|known| known.store),
+        ))
+    }
+
+    fn source(&self, from: &Org) -> Result<Source, Denial> {
+        let (org, settings) = self.settings.settings()?.choose(Some(from))?;
+        Ok(Source::Stored(org.clone(), settings.store))
+    }
+
+    /// Goes on with a login whose exchange has ended.
+    pub(crate) fn proved(&mut self, proved: Proved, now: Now) {
+        let Proved { mut order, result } = proved;
+        order.proved = now;
+        self.slots
+            .entry(order.org.clone())
+            .or_default()
+            .hold_off(now.moment);
+        let is_newest = self.logins.get(&order.org) == Some(&order.number);
+        match result {
+            Ok((record, grant)) if is_newest && !order.reply.is_closed() => {
+                self.change(Change::Login(Box::new(order), record, grant));
+            }
+            Ok(_) if !is_newest => deny(order.reply, superseded(&order.org)),
+            Ok(_) => self.end_login(&order.org, order.number),
+            Err(denial) => {
+                self.end_login(&order.org, order.number);
+                tracing::warn!(org = %order.org, error = %denial.error, "login failed: {}", denial.message);
+                deny(order.reply, denial);
+            }
+        }
+    }
+
+    /// Takes over a credential that has been stored.
+    pub(crate) fn logged_in(
+        &mut self,
+        order: LoginOrder,
+        grant: Grant,
+        not_saved: Option<Denial>,
+        now: Now,
+    ) {
+        let LoginOrder {
+            org,
+            settings,
+            number,
+            proved,
+            reply,
+            ..
+        } = order;
+        self.end_login(&org, number);
+        tracing::info!(%org, store = %settings.store, "logged in");
+        let response = Response::LoggedIn(LoggedIn {
+            organization: org.clone(),
+            organization_id: grant.organization_id.as_deref().map(str::to_owned),
+            store: settings.store,
+            api_url: settings.api_url.into(),
+            expires_in: grant.life.whole_seconds(),
+            settings_not_saved: not_saved.map(|denial| denial.message),
+        });
+        let answers = self
+            .slots
+            .entry(org.clone())
+            .or_default()
+            .install(grant, (proved.moment, proved.wall));
+        self.give(&org, answers, now);
+        answer(reply, Answer::One(response));
+    }
+
+    /// Answers a login whose credential could not be stored.
+    pub(crate) fn not_stored(&mut self, order: LoginOrder, denial: Denial) {
+        self.end_login(&order.org, order.number);
+        deny(order.reply, denial);
+    }
+
+    fn end_login(&mut self, org: &Org, number: u64) {
+        if self.logins.get(org) == Some(&number) {
+            self.logins.remove(org);
+        }
+    }
+}
+
+/// The settings that another organization's credential brings along.
+fn inherited(from: &OrgSettings) -> OrgSettings {
+    OrgSettings {
+        organization_id: None,
+        sub_organization: None,
+        pinned_organization: None,
+        ..from.clone()
+    }
+}
+
+/// The settings with what was said at login; another wanted organization is pinned anew.
+fn with_said(settings: OrgSettings, store: Store, said: &SaidSettings) -> OrgSettings {
+    let text =
+        |value: &Option<String>, old: Option<Box<str>>| value.as_deref().map(Into::into).or(old);
+    let wants_another = said.organization_id.is_some() || said.sub_organization.is_some();
+    OrgSettings {
+        kind: said.kind.unwrap_or(settings.kind),
+        store,
+        auth_url: said
+            .auth_url
+            .as_deref()
+            .map_or(settings.auth_url, Into::into),
+        api_url: said.api_url.as_deref().map_or(settings.api_url, Into::into),
+        mcp_url: text(&said.mcp_url, settings.mcp_url),
+        name: text(&said.name, settings.name),
+        organization_id: text(&said.organization_id, settings.organization_id),
+        sub_organization: text(&said.sub_organization, settings.sub_organization),
+        pinned_organization: settings.pinned_organization.filter(|_| !wants_another),
+        endpoint_version: said.endpoint_version.or(settings.endpoint_version),
+        ca_file: text(&said.ca_file, settings.ca_file),
+        proxy: text(&said.proxy, settings.proxy),
+        allow_http: said.allow_http.unwrap_or(settings.allow_http),
+    }
+}
+
+fn no_store_chosen(org: &Org) -> Denial {
+    Denial::new(
+        ErrorCode::StoreUnreadable,
+        "say where the credential shall rest: --store file keeps it encrypted under a passphrase, \
+         --store memory keeps it until the daemon stops",
+    )
+    .hint(format!("ac-cred login {org} --store file"))
+}
+
+fn superseded(org: &Org) -> Denial {
+    Denial::new(
+        ErrorCode::Busy,
+        format!("another login or logout of {org} came after this login"),
+    )
+}
+
+/// Checks what can be checked of a login without its credential.
+async fn rehearse(tools: Tools, org: Org, settings: Box<OrgSettings>, reply: Reply) -> Finished {
+    let checked = blocking(move || {
+        job::target(&org, &settings)?;
+        let passphrase = passphrase_need(&tools.stores, settings.store);
+        Ok(Response::LoginNeeds(LoginNeeds {
+            kind: settings.kind,
+            passphrase,
+        }))
+    });
+    Finished::Answered(reply, checked.await.unwrap_or_else(Response::Denied))
+}
+
+fn passphrase_need(stores: &CredentialStores, store: Store) -> PassphraseNeed {
+    let file = stores.file();
+    match store {
+        Store::Memory => PassphraseNeed::Nothing,
+        Store::File if file.has_passphrase() => PassphraseNeed::Nothing,
+        Store::File if file.exists() => PassphraseNeed::Existing,
+        Store::File => PassphraseNeed::New,
+    }
+}
+
+/// Exchanges the credential of a login, after `hold` and before the caller's patience ends.
+async fn prove(
+    tools: Tools,
+    mut order: LoginOrder,
+    source: Source,
+    hold: Span,
+    wait: Span,
+) -> Finished {
+    let proving = async {
+        tokio::time::sleep(Duration::from_millis(hold.0)).await;
+        let (target, record) = prepare(&tools, &order, source).await?;
+        let exchanged = tools
+            .auth_api
+            .exchange(target, record.credential.clone())
+            .await;
+        exchanged
+            .map(|grant| (record, grant))
+            .map_err(|failure| explained(failure, &order))
+    };
+    let in_time = tokio::time::timeout(Duration::from_millis(wait.0), proving).await;
+    let result = in_time.unwrap_or_else(|_| {
+        let message = format!("{} did not answer in time", order.settings.auth_url);
+        Err(Denial::new(ErrorCode::AuthApiUnreachable, message))
+    });
+    if let Ok((_, grant)) = &result {
+        let pinned = order.settings.pinned_organization.take();
+        order.settings.pinned_organization = grant.organization_id.clone().or(pinned);
+    }
+    Finished::Proved(Box::new(Proved { order, result }))
+}
+
+/// What a person who logs in is told of a failed exchange.
+fn explained(failure: Failure, order: &LoginOrder) -> Denial {
+    let org = &order.org;
+    match failure {
+        Failure::Refused(denial) => denial.hint(format!("ac-cred login {org}")),
+        Failure::Transient(denial, _)
+            if denial.error == ErrorCode::WrongOrganization && order.replaces.is_some() =>
+        {
+            denial.hint(format!("ac-cred logout {org}"))
+        }
+        Failure::Transient(denial, pause) => denial.retry_after(pause.map(Span::whole_seconds)),
+        Failure::Here(denial) => denial,
+    }
+}
+
+/// The target of a login and the record that it would store.
+async fn prepare(
+    tools: &Tools,
+    order: &LoginOrder,
+    source: Source,
+) -> Result<(Arc<Target>, Record), Denial> {
+    let stores = Arc::clone(&tools.stores);
+    let (org, settings) = (order.org.clone(), order.settings.clone());
+    blocking(move || {
+        if passphrase_need(&stores, settings.store) != PassphraseNeed::Nothing {
+            return Err(
+                Denial::new(ErrorCode::Locked, "the encrypted file is locked")
+                    .hint("ac-cred unlock"),
+            );
+        }
+        let target = job::target(&org, &settings)?;
+        let credential = match source {
+            Source::Given(credential) => credential,
+            Source::Stored(from, store) => stores.of(store).load(&from)?.credential,
+        };
+        let record = Record {
+            credential,
+            binding: target.binding().clone(),
+        };
+        Ok((Arc::new(target), record))
+    })
+    .await
+}

@@ -1,0 +1,214 @@
+//! Tokens for callers: a slot decides, exchanges are started, answers are given.
+
+use ac_cred_proto::message::{Get, Lease, Reject, Warning};
+use ac_cred_proto::settings::OrgSettings;
+use ac_cred_proto::{Denial, ErrorCode, Org, Response};
+
+use crate::broker::{Answer, Broker, Reply, answer, deny, job};
+use crate::clock::Now;
+use crate::policy::Span;
+use crate::policy::slot::{Answers, Attempt, Caller, Decision, Failure, Grant, Need, Slot, Ticket};
+
+/// The longest that a caller may wait.
+pub(crate) const LONGEST_WAIT: Span = Span::seconds(3_600);
+
+impl Broker {
+    pub(crate) fn get(&mut self, get: &Get, reply: Reply, now: Now) {
+        let demanded = get.min_ttl.map(|seconds| Span::seconds(seconds.into()));
+        let need = match (get.refresh, demanded) {
+            (true, _) => Need::New(demanded.unwrap_or_default()),
+            (false, Some(demanded)) => Need::Life(demanded),
+            (false, None) => Need::Wish,
+        };
+        let (org, caller) = match self.caller(get.organization.as_ref(), need, get.wait_ms, now) {
+            Ok(found) => found,
+            Err(denial) => return deny(reply, denial),
+        };
+        let decision = self.slot(&org).ask(caller, now.moment);
+        self.follow(&org, decision, (caller.ticket, reply), now);
+    }
+
+    pub(crate) fn reject(&mut self, reject: &Reject, reply: Reply, now: Now) {
+        let organization = reject.organization.as_ref();
+        let (org, caller) = match self.caller(organization, Need::Other, reject.wait_ms, now) {
+            Ok(found) => found,
+            Err(denial) => return deny(reply, denial),
+        };
+        let decision = self
+            .slot(&org)
+            .reject(reject.token.as_ref(), caller, now.moment);
+        self.follow(&org, decision, (caller.ticket, reply), now);
+    }
+
+    /// The organization that is meant, and the caller as its slot sees it.
+    fn caller(
+        &mut self,
+        organization: Option<&Org>,
+        need: Need,
+        wait_ms: u32,
+        now: Now,
+    ) -> Result<(Org, Caller), Denial> {
+        let ticket = Ticket(self.next_number());
+        let (org, _) = self.settings.settings()?.choose(organization)?;
+        let deadline = now.moment.after(Span(wait_ms.into()).min(LONGEST_WAIT));
+        Ok((
+            org.clone(),
+            Caller {
+                ticket,
+                need,
+                deadline,
+            },
+        ))
+    }
+
+    fn slot(&mut self, org: &Org) -> &mut Slot {
+        self.slots.entry(org.clone()).or_default()
+    }
+
+    /// Does what a slot decided for one caller.
+    fn follow(
+        &mut self,
+        org: &Org,
+        decision: Decision,
+        (ticket, reply): (Ticket, Reply),
+        now: Now,
+    ) {
+        match decision {
+            Decision::Wait => {
+                self.callers.insert(ticket, reply);
+            }
+            Decision::Serve(_) | Decision::Deny(_) => {
+                answer(reply, Answer::One(self.response(org, decision, now)));
+            }
+        }
+        self.attend(org, now);
+    }
+
+    /// Starts what a slot wants, and notes when it wants to be asked again.
+    pub(crate) fn attend(&mut self, org: &Org, now: Now) {
+        let Some(slot) = self.slots.get_mut(org) else {
+            return;
+        };
+        if slot.wants_exchange(now.moment) {
+            self.start_exchange(org, now);
+        }
+        if let Some(wakeup) = self.slots.get(org).and_then(Slot::next_wakeup) {
+            self.wakeups.insert((wakeup, org.clone()));
+        }
+    }
+
+    fn start_exchange(&mut self, org: &Org, now: Now) {
+        let attempt = Attempt(self.next_number());
+        let Some(slot) = self.slots.get_mut(org) else {
+            return;
+        };
+        slot.begin(attempt);
+        self.attempts.insert(attempt, org.clone());
+        match self.known(org).cloned() {
+            Ok(settings) => {
+                tracing::debug!(%org, attempt = attempt.0, at = now.moment.0, "exchange");
+                self.jobs.spawn(job::exchange(
+                    self.tools.clone(),
+                    attempt,
+                    org.clone(),
+                    Box::new(settings),
+                ));
+            }
+            Err(denial) => self.settle(attempt, Err(Failure::Here(denial)), now),
+        }
+    }
+
+    /// The settings of an organization, or why there are none.
+    fn known(&self, org: &Org) -> Result<&OrgSettings, Denial> {
+        let settings = self.settings.settings()?;
+        settings
+            .organizations
+            .get(org)
+            .ok_or_else(|| settings.unknown(org))
+    }
+
+    pub(crate) fn settle(&mut self, attempt: Attempt, result: Result<Grant, Failure>, now: Now) {
+        let Some(org) = self.attempts.remove(&attempt) else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(&org) else {
+            return;
+        };
+        match &result {
+            Ok(grant) => tracing::info!(%org, life = grant.life.whole_seconds(), "a new token"),
+            Err(failure) => {
+                tracing::warn!(%org, error = %failure.denial().error, "{}", failure.denial().message);
+            }
+        }
+        let result = result.map_err(|failure| hinted(failure, &org));
+        let answers = slot.settle(attempt, result, (now.moment, now.wall), fastrand::f64());
+        self.give(&org, answers, now);
+        self.attend(&org, now);
+    }
+
+    /// Answers callers as a slot decided.
+    pub(crate) fn give(&mut self, org: &Org, answers: Answers, now: Now) {
+        for (ticket, decision) in answers.0 {
+            if let Some(reply) = self.callers.remove(&ticket) {
+                answer(reply, Answer::One(self.response(org, decision, now)));
+            }
+        }
+    }
+
+    fn response(&self, org: &Org, decision: Decision, now: Now) -> Response {
+        match decision {
+            Decision::Serve(warning) => self.lease(org, warning, now),
+            Decision::Deny(denial) => Response::Denied(denial),
+            Decision::Wait => Response::Denied(Denial::new(
+                ErrorCode::Internal,
+                "a caller was told to wait twice",
+            )),
+        }
+    }
+
+    fn lease(&self, org: &Org, warning: Option<Warning>, now: Now) -> Response {
+        let settings = match self.known(org) {
+            Ok(settings) => settings,
+            Err(denial) => return Response::Denied(denial),
+        };
+        let held = self.slots.get(org).and_then(|slot| slot.held(now.moment));
+        let Some(held) = held else {
+            return Response::Denied(Denial::new(
+                ErrorCode::Internal,
+                "a token was served that is not held",
+            ));
+        };
+        Response::Lease(Box::new(Lease {
+            organization: org.clone(),
+            organization_id: held.organization_id.as_deref().map(str::to_owned),
+            access_token: held.token.clone(),
+            expires_at: held.expires_at,
+            expires_in: held.left(now.moment).whole_seconds(),
+            api_url: settings.api_url.as_ref().to_owned(),
+            warning,
+        }))
+    }
+
+    /// What a caller is told whose deadline comes before the Auth API's answer.
+    pub(crate) fn unanswered(&self, org: &Org) -> Denial {
+        let host = self
+            .known(org)
+            .map_or("the Auth API", |settings| settings.auth_url.as_ref());
+        Denial::new(
+            ErrorCode::AuthApiUnreachable,
+            format!("{host} did not answer in time"),
+        )
+    }
+}
+
+/// A failure with the command that helps, where one does.
+fn hinted(failure: Failure, org: &Org) -> Failure {
+    let login = format!("ac-cred login {org}");
+    match failure {
+        Failure::Refused(denial) => Failure::Refused(denial.hint(login)),
+        Failure::Transient(denial, pause) if denial.error == ErrorCode::WrongOrganization => {
+            Failure::Transient(denial.hint(login), pause)
+        }
+        other @ (Failure::Transient(..) | Failure::Here(_)) => other,
+    }
+}

@@ -1,0 +1,193 @@
+//! Where credentials rest, behind one small trait; each store is a file of its own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use ac_cred_proto::secret::Credential;
+use ac_cred_proto::settings::Store;
+use ac_cred_proto::{Denial, ErrorCode, Org};
+
+use crate::auth_api::target::Binding;
+use crate::credential_store::file::FileStore;
+use crate::credential_store::memory::MemoryStore;
+use crate::private_file::FileError;
+use crate::shield::{Sealed, Shield, ShieldError};
+
+pub mod file;
+pub mod memory;
+
+/// A credential and what it is bound to.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The credential.
+    pub credential: Credential,
+    /// Where it may be sent, and how.
+    pub binding: Binding,
+}
+
+/// Why a store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It holds no credential of that organization.
+    #[error("no credential of {0} rests in its store")]
+    Missing(Org),
+    /// It has to be unlocked first.
+    #[error("the encrypted file {} is locked", .0.display())]
+    Locked(PathBuf),
+    /// The passphrase does not open it.
+    #[error("the passphrase does not open {}", .0.display())]
+    WrongPassphrase(PathBuf),
+    /// There is nothing to unlock.
+    #[error("there is no encrypted file {}", .0.display())]
+    NotThere(PathBuf),
+    /// What the file holds cannot be understood.
+    #[error("{} {why}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The passphrase cannot be read from the file that was named for it.
+    #[error("the passphrase file {} {why}", .path.display())]
+    PassphraseFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A secret in memory was damaged.
+    #[error(transparent)]
+    Shield(#[from] ShieldError),
+}
+
+impl From<StoreError> for Denial {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::Missing(org) => {
+                Self::new(ErrorCode::LoginRequired, message).hint(format!("ac-cred login {org}"))
+            }
+            StoreError::Locked(_) | StoreError::WrongPassphrase(_) => {
+                Self::new(ErrorCode::Locked, message).hint("ac-cred unlock")
+            }
+            StoreError::NotThere(_) => {
+                Self::new(ErrorCode::Locked, message).hint("ac-cred login ORG --store file")
+            }
+            StoreError::Damaged { .. } | StoreError::PassphraseFile { .. } => {
+                Self::new(ErrorCode::StoreUnreadable, message)
+            }
+            StoreError::File(error) => error.into(),
+            StoreError::Shield(_) => Self::new(ErrorCode::Internal, message),
+        }
+    }
+}
+
+/// A place where credentials rest; every call may block.
+pub trait CredentialStore: Send + Sync {
+    /// The credential of an organization.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Missing`] when it holds none, others when it cannot tell.
+    fn load(&self, org: &Org) -> Result<Record, StoreError>;
+
+    /// Adds or replaces the credential of an organization; the others stay.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the store then holds what it held.
+    fn save(&self, org: &Org, record: &Record) -> Result<(), StoreError>;
+
+    /// Forgets the credentials of organizations, where it holds one; the others stay.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the store then holds what it held.
+    fn remove(&self, orgs: &[Org]) -> Result<(), StoreError>;
+
+    /// Moves the credential of `old`, if it holds one, to `new`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the store then holds what it held.
+    fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError>;
+}
+
+/// Every store of this daemon.
+pub struct CredentialStores {
+    memory: MemoryStore,
+    file: FileStore,
+}
+
+impl CredentialStores {
+    /// The stores, with the encrypted file at `path`, which need not exist, and the file that may
+    /// hold its passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`ShieldError`] when the system gives no random bytes.
+    pub fn new(path: PathBuf, passphrase_file: Option<PathBuf>) -> Result<Self, ShieldError> {
+        Ok(Self {
+            memory: MemoryStore::new(Shield::new()?),
+            file: FileStore::new(path, passphrase_file, Shield::new()?),
+        })
+    }
+
+    /// The store of a kind.
+    #[must_use]
+    pub fn of(&self, store: Store) -> &dyn CredentialStore {
+        match store {
+            Store::File => &self.file,
+            Store::Memory => &self.memory,
+        }
+    }
+
+    /// The encrypted file.
+    #[must_use]
+    pub fn file(&self) -> &FileStore {
+        &self.file
+    }
+}
+
+/// Credentials in memory, each sealed.
+#[derive(Default)]
+struct SealedRecords(BTreeMap<Org, (Sealed, Binding)>);
+
+impl SealedRecords {
+    fn load(&self, shield: &Shield, org: &Org) -> Result<Record, StoreError> {
+        let (sealed, binding) = self
+            .0
+            .get(org)
+            .ok_or_else(|| StoreError::Missing(org.clone()))?;
+        let text = shield.open(sealed)?;
+        let credential = Credential::parse(&text).map_err(|_| ShieldError)?;
+        Ok(Record {
+            credential,
+            binding: binding.clone(),
+        })
+    }
+
+    fn save(&mut self, shield: &Shield, org: &Org, record: &Record) -> Result<(), StoreError> {
+        let sealed = shield.seal(record.credential.expose())?;
+        self.0.insert(org.clone(), (sealed, record.binding.clone()));
+        Ok(())
+    }
+
+    fn remove(&mut self, orgs: &[Org]) -> bool {
+        let before = self.0.len();
+        self.0.retain(|org, _| !orgs.contains(org));
+        self.0.len() < before
+    }
+
+    fn rename(&mut self, old: &Org, new: &Org) -> bool {
+        let Some(record) = self.0.remove(old) else {
+            return false;
+        };
+        self.0.insert(new.clone(), record);
+        true
+    }
+}

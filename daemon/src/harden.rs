@@ -1,0 +1,199 @@
+//! What the process gives up before it holds a secret: its caller's environment, core dumps, being
+//! traced, new privileges.
+
+use std::ffi::{OsStr, OsString};
+
+/// The variables that may reach the daemon; none of them steers where a secret is sent.
+const ALLOWED: &[&str] = &[
+    "AC_CRED_PASSPHRASE_FILE",
+    "AC_CRED_SOCKET",
+    "CREDENTIALS_DIRECTORY",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "HOME",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "NO_COLOR",
+    "PATH",
+    "TERM",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
+/// What of an environment may reach the daemon, if anything else is in it.
+#[must_use]
+pub fn cleaned(environment: &[(OsString, OsString)]) -> Option<Vec<(OsString, OsString)>> {
+    let is_allowed = |name: &OsStr| ALLOWED.iter().any(|allowed| name == *allowed);
+    let is_clean = environment.iter().all(|(name, _)| is_allowed(name));
+    (!is_clean).then(|| {
+        environment
+            .iter()
+            .filter(|(name, _)| is_allowed(name))
+            .cloned()
+            .collect()
+    })
+}
+
+/// Starts this program anew when its environment holds what must not reach it; libraries have read
+/// the old one by then only as far as the loader goes.
+///
+/// # Errors
+///
+/// What the system says when the program cannot be started anew.
+#[cfg(unix)]
+pub fn leave_environment() -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let environment: Vec<_> = std::env::vars_os().collect();
+    let Some(cleaned) = cleaned(&environment) else {
+        return Ok(());
+    };
+    let program = std::env::current_exe()?;
+    Err(std::process::Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .env_clear()
+        .envs(cleaned)
+        .exec())
+}
+
+/// Windows needs its variables to find its own libraries.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(unix))]
+pub fn leave_environment() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Gives up core dumps, being traced by others of the same user, and new privileges; files are made
+/// for the user alone; as many descriptors as the system allows may be open.
+///
+/// # Errors
+///
+/// What the system says when it refuses one of the first three.
+#[cfg(unix)]
+pub fn give_up_privileges() -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // A caller may have blocked the signals that end the daemon.
+    nix::sys::signal::SigSet::empty().thread_set_mask()?;
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )?;
+    #[cfg(target_os = "linux")]
+    {
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+        rustix::thread::set_no_new_privs(true)?;
+    }
+    let files = getrlimit(Resource::Nofile);
+    // A sandbox may forbid it; the limit that is there then holds.
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: files.maximum,
+            maximum: files.maximum,
+        },
+    )
+    .ok();
+    Ok(())
+}
+
+/// Nothing of the kind is done on other systems.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(unix))]
+pub fn give_up_privileges() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// How many descriptors may be open.
+#[cfg(unix)]
+#[must_use]
+pub fn descriptor_limit() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(usize::MAX)
+}
+
+/// Windows sets no such limit.
+#[cfg(not(unix))]
+#[must_use]
+pub fn descriptor_limit() -> usize {
+    usize::MAX
+}
+
+/// Leaves the caller's session and directory, so that its end does not end the daemon.
+///
+/// # Errors
+///
+/// What the system says.
+#[cfg(unix)]
+pub fn leave_session() -> std::io::Result<()> {
+    rustix::process::setsid()?;
+    std::env::set_current_dir("/")
+}
+
+/// A detached process has no session on Windows.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(unix))]
+pub fn leave_session() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Lets go of the pipe on which readiness was told.
+///
+/// # Errors
+///
+/// What the system says.
+#[cfg(unix)]
+pub fn leave_stdout() -> std::io::Result<()> {
+    let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stdout(nowhere)?)
+}
+
+/// The pipe stays open on Windows; its reader reads one line.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(unix))]
+pub fn leave_stdout() -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(names: &[&str]) -> Vec<(OsString, OsString)> {
+        names
+            .iter()
+            .map(|name| (OsString::from(name), OsString::from("x")))
+            .collect()
+    }
+
+    #[test]
+    fn a_clean_environment_stays_and_another_is_cut_down() {
+        assert_eq!(cleaned(&pairs(&["HOME", "AC_CRED_SOCKET"])), None);
+        let poisoned = [
+            "HTTPS_PROXY",
+            "HOME",
+            "SSL_CERT_FILE",
+            "LD_PRELOAD",
+            "SSLKEYLOGFILE",
+            "RUST_LOG",
+        ];
+        assert_eq!(cleaned(&pairs(&poisoned)), Some(pairs(&["HOME"])));
+    }
+}

@@ -1,0 +1,248 @@
+//! One connection: read a request under a deadline, ask the broker, write what it answers.
+
+use std::io;
+use std::time::Duration;
+
+use ac_cred_proto::frame::{Encoding, FrameError, HEADER_LENGTH, MAX_LENGTH, payload_length};
+use ac_cred_proto::{Denial, ErrorCode, Request, Response};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::broker::{Answer, Call};
+
+/// How long a new connection may say nothing; with [`WHOLE_REQUEST`] less than the ten seconds in
+/// which offenders have to be gone.
+const FIRST_BYTE: Duration = Duration::from_secs(4);
+
+/// How long a connection may say nothing after an answer, which it may not have read: whether it has
+/// cannot be told, so it is not long either.
+const BETWEEN_REQUESTS: Duration = Duration::from_secs(8);
+
+/// How long a request may take from its first byte to its last.
+const WHOLE_REQUEST: Duration = Duration::from_secs(4);
+
+/// How long a peer may take to read a piece of an answer.
+const PIECE_OF_ANSWER: Duration = Duration::from_secs(5);
+
+/// How long, and for how many bytes, a peer that did wrong is still heard, so that what it has sent
+/// does not cost it the reason.
+const HEARD_OUT: (Duration, u64) = (Duration::from_secs(1), 1_024 * 1_024);
+
+/// The bytes that are read at once, and about the size of the pieces in which a sequence is written.
+const PIECE: usize = 4_096;
+
+/// Why a connection ends before its peer closes it.
+enum Ended {
+    /// The peer is gone or too slow.
+    Gone,
+    /// What it sent is no request; it may be told so.
+    Wrong(FrameError),
+}
+
+impl From<io::Error> for Ended {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<tokio::time::error::Elapsed> for Ended {
+    fn from(_: tokio::time::error::Elapsed) -> Self {
+        Self::Gone
+    }
+}
+
+/// A connection and what has been read from it.
+struct Connection<S> {
+    stream: S,
+    encoding: Encoding,
+    unread: Zeroizing<Vec<u8>>,
+    /// How many bytes at the front of `unread` are done with.
+    done: usize,
+}
+
+/// Serves a connection until its peer closes it, does wrong, or the daemon ends.
+pub async fn serve<S>(stream: S, calls: mpsc::Sender<Call>, mut shutdown: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut connection = Connection {
+        stream,
+        encoding: Encoding::Binary,
+        unread: Zeroizing::new(Vec::with_capacity(PIECE)),
+        done: 0,
+    };
+    let mut patience = FIRST_BYTE;
+    loop {
+        let began = tokio::select! {
+            biased;
+            began = connection.begin(patience) => began,
+            _ = shutdown.wait_for(|ends| *ends) => return,
+        };
+        let request = match began {
+            Ok(true) => connection.request().await,
+            Ok(false) | Err(Ended::Gone) => return,
+            Err(wrong) => Err(wrong),
+        };
+        let served = match request {
+            Ok(request) => connection.answer(request, &calls).await,
+            Err(ended) => Err(ended),
+        };
+        if let Err(ended) = served {
+            return connection.end(ended).await;
+        }
+        patience = BETWEEN_REQUESTS;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Waits for the first byte of a request, which also chooses the encoding; `false` when the
+    /// peer has closed.
+    async fn begin(&mut self, patience: Duration) -> Result<bool, Ended> {
+        if self.pending().is_empty() && timeout(patience, self.read()).await?? == 0 {
+            return Ok(false);
+        }
+        let first = self.pending().first().copied().unwrap_or(0);
+        self.encoding = Encoding::of_first_byte(first).map_err(Ended::Wrong)?;
+        Ok(true)
+    }
+
+    /// The request whose first byte has been read.
+    async fn request(&mut self) -> Result<Request, Ended> {
+        timeout(WHOLE_REQUEST, self.whole_request()).await?
+    }
+
+    async fn whole_request(&mut self) -> Result<Request, Ended> {
+        loop {
+            if let Some((start, end, next)) = self.find_payload()? {
+                let payload = self.pending().get(start..end).unwrap_or_default();
+                let request = self.encoding.decode(payload).map_err(Ended::Wrong);
+                self.consume(next);
+                return request;
+            }
+            if self.read().await? == 0 {
+                return Err(Ended::Gone);
+            }
+        }
+    }
+
+    /// Where the next payload begins and ends, and where what follows it begins, once all of it
+    /// has been read.
+    fn find_payload(&self) -> Result<Option<(usize, usize, usize)>, Ended> {
+        let pending = self.pending();
+        match self.encoding {
+            Encoding::Binary => {
+                let Some(&header) = pending.first_chunk::<HEADER_LENGTH>() else {
+                    return Ok(None);
+                };
+                let end = HEADER_LENGTH + payload_length(header).map_err(Ended::Wrong)?;
+                Ok((pending.len() >= end).then_some((HEADER_LENGTH, end, end)))
+            }
+            Encoding::Json => match pending
+                .iter()
+                .take(MAX_LENGTH)
+                .position(|&byte| byte == b'\n')
+            {
+                Some(feed) => Ok(Some((0, feed, feed + 1))),
+                None if pending.len() >= MAX_LENGTH => Err(Ended::Wrong(FrameError::TooLong)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn pending(&self) -> &[u8] {
+        self.unread.get(self.done..).unwrap_or_default()
+    }
+
+    /// Wipes what has been dealt with, and keeps what was sent ahead.
+    fn consume(&mut self, next: usize) {
+        self.done += next;
+        if self.done == self.unread.len() {
+            self.unread.as_mut_slice().zeroize();
+            self.unread.clear();
+            self.done = 0;
+        }
+    }
+
+    async fn read(&mut self) -> io::Result<usize> {
+        if self.done > 0 {
+            self.unread.drain(..self.done);
+            self.done = 0;
+        }
+        self.unread.reserve(PIECE);
+        self.stream.read_buf(&mut *self.unread).await
+    }
+
+    /// Asks the broker and writes its answer.
+    async fn answer(&mut self, request: Request, calls: &mpsc::Sender<Call>) -> Result<(), Ended> {
+        let (reply, answered) = oneshot::channel();
+        // A login that is given up must store nothing; other calls cost nothing when they go on.
+        let ends_with_its_caller = matches!(request, Request::Login(_));
+        let answer = match calls.send(Call { request, reply }).await {
+            Ok(()) => tokio::select! {
+                biased;
+                answer = answered => answer.unwrap_or_else(|_| daemon_ends()),
+                () = self.closed(), if ends_with_its_caller => return Err(Ended::Gone),
+            },
+            Err(_) => daemon_ends(),
+        };
+        match answer {
+            Answer::One(response) => self.write(&[response]).await,
+            Answer::Many(responses) => self.write(&responses).await,
+        }
+    }
+
+    /// Waits until the peer closes its sending side; what it sends ahead is kept.
+    async fn closed(&mut self) {
+        while self.pending().len() <= MAX_LENGTH {
+            if !matches!(self.read().await, Ok(1..)) {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Writes messages in pieces, so that a long sequence is never held as bytes at once.
+    async fn write(&mut self, responses: &[Response]) -> Result<(), Ended> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(PIECE));
+        for response in responses {
+            self.encoding
+                .append(response, &mut bytes)
+                .map_err(Ended::Wrong)?;
+            if bytes.len() >= PIECE {
+                self.write_piece(&bytes).await?;
+                bytes.clear();
+            }
+        }
+        self.write_piece(&bytes).await
+    }
+
+    async fn write_piece(&mut self, bytes: &[u8]) -> Result<(), Ended> {
+        Ok(timeout(PIECE_OF_ANSWER, self.stream.write_all(bytes)).await??)
+    }
+
+    /// Tells a peer what it did wrong, if it still reads.
+    async fn end(mut self, ended: Ended) {
+        let Ended::Wrong(error) = ended else { return };
+        tracing::debug!(%error, "a peer was sent away");
+        let denial = Denial::new(ErrorCode::Usage, error.to_string());
+        // Whether it reads the reason does not matter any more.
+        self.write(&[Response::Denied(denial)]).await.ok();
+        self.stream.shutdown().await.ok();
+        let (patience, most) = HEARD_OUT;
+        let mut rest = self.stream.take(most);
+        timeout(patience, tokio::io::copy(&mut rest, &mut tokio::io::sink()))
+            .await
+            .ok();
+    }
+}
+
+/// The answer of a daemon whose broker has ended.
+fn daemon_ends() -> Answer {
+    let denial = Denial::new(ErrorCode::DaemonUnreachable, "the daemon is ending");
+    Answer::One(Response::Denied(denial))
+}
+
+#[cfg(test)]
+mod tests;
