@@ -12,11 +12,14 @@ use tempfile::TempDir;
 use crate::world::{CLIENT, TOKEN, World, leased, said, serve, what_was_said};
 
 /// Writes down what it was started with, then does what the test has written down.
+///
+/// The descriptors are listed by a command of its own, as a pipe would add the shell's own to them.
 const DAEMON: &str = r#"#!/bin/sh
+ls "/proc/$$/fd" >"$HOME/descriptors"
 {
     echo "started: $*"
     echo "directory: $(pwd)"
-    ls "/proc/$$/fd" | sed 's/^/descriptor: /'
+    sed 's/^/descriptor: /' "$HOME/descriptors"
     env | sed 's/^/variable: /'
 } >>"$HOME/seen"
 . "$HOME/behaviour"
