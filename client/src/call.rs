@@ -43,10 +43,16 @@ impl Call {
 
     /// Asks for what is only to be done.
     pub(crate) fn done(&self, request: &Request) -> Result<(), Denial> {
+        let is_done = self.done_where_one_runs(request)?;
+        is_done.then_some(()).ok_or_else(no_daemon_runs)
+    }
+
+    /// The same; false when there is no daemon, and none may be started.
+    pub(crate) fn done_where_one_runs(&self, request: &Request) -> Result<bool, Denial> {
         match self.converse(|link| link.ask(request))? {
-            Some(Response::Done(_)) => Ok(()),
+            Some(Response::Done(_)) => Ok(true),
             Some(_) => Err(beside_the_question()),
-            None => Err(no_daemon_runs()),
+            None => Ok(false),
         }
     }
 

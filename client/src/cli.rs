@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Logout(Logout),
     /// Change an organization's name
     Rename(Rename),
+    /// Drop every secret from memory
+    Lock(Lock),
     /// Open the encrypted file of credentials
     Unlock(Unlock),
     /// Run, start or stop the daemon
@@ -279,6 +281,21 @@ pub(crate) struct Rename {
     pub(crate) old: Org,
     /// The name that it shall have
     pub(crate) new: Org,
+}
+
+/// What `lock` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred lock
+  ac-cred lock --yes    also what rests in memory only, which is lost
+
+Credentials, tokens and the passphrase are dropped from the daemon's memory. Until
+ac-cred unlock, get ends with 6. What rests in the encrypted file stays there.")]
+pub(crate) struct Lock {
+    /// Lose the credentials that rest in memory only
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// What `unlock` is told.

@@ -3,6 +3,7 @@
 mod daemon;
 mod get;
 mod list;
+mod lock;
 mod login;
 mod organizations;
 mod reject;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Reject(reject) => reject::run(reject, reach),
         Command::Logout(logout) => organizations::forget(logout, reach),
         Command::Rename(rename) => organizations::rename(rename, reach),
+        Command::Lock(lock) => lock::run(&lock, reach),
         Command::Unlock(unlock) => unlock::run(&unlock, reach),
         Command::Daemon(Daemon::Run) => Err(daemon::run().into()),
         Command::Daemon(Daemon::Start) => daemon::start(),
@@ -37,7 +39,7 @@ fn reach(command: &Command) -> Reach {
     let (starts, repeats) = match command {
         Command::Get(get) => (!get.no_start, true),
         Command::Reject(_) => (true, true),
-        Command::List(_) | Command::Status(_) => (false, true),
+        Command::List(_) | Command::Status(_) | Command::Lock(_) => (false, true),
         Command::Login(_)
         | Command::Use(_)
         | Command::Logout(_)

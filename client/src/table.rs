@@ -49,7 +49,7 @@ impl Table<'_> {
         }
         lines.push(self.daemon_line());
         if self.daemon.is_some_and(|daemon| daemon.locked) {
-            lines.push("the encrypted file is locked; run: ac-cred unlock".to_owned());
+            lines.push("credentials are locked; run: ac-cred unlock".to_owned());
         }
         lines
     }
@@ -211,7 +211,7 @@ mod tests {
                 "* acme           59 min  file    ok, 1 min ago                auth.appcircle.io",
                 "  a-longer-name  none    memory  credential refused, 2 h ago  auth.example.com:8443",
                 "daemon 0.1.0, pid 4711, for 3 h, at /run/user/1000/ac-cred/v1.sock",
-                "the encrypted file is locked; run: ac-cred unlock",
+                "credentials are locked; run: ac-cred unlock",
             ]
         );
     }

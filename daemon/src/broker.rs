@@ -156,6 +156,9 @@ impl Broker {
         }
         let Call { request, reply } = call;
         match request {
+            Request::Get(_) | Request::Reject(_) if self.tools.stores.file().is_shut() => {
+                deny(reply, change::locked());
+            }
             Request::Get(get) => self.get(&get, reply, now),
             Request::Reject(reject) => self.reject(&reject, reply, now),
             Request::Login(login) => self.login(*login, reply, now),
@@ -165,6 +168,7 @@ impl Broker {
             Request::List(_) => answer(reply, self.list()),
             Request::Status(status) => answer(reply, self.status(&status, now)),
             Request::Unlock(unlock) => self.unlock(unlock, reply),
+            Request::Lock(lock) => self.lock(lock, reply),
             Request::Stop(_) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
                 self.shutdown.send_replace(true);

@@ -146,6 +146,19 @@ impl CredentialStores {
         }
     }
 
+    /// The store in memory.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryStore {
+        &self.memory
+    }
+
+    /// Drops every credential and passphrase from memory; what rests elsewhere stays there, out of
+    /// reach until [`FileStore::unlock`].
+    pub fn lock(&self) {
+        self.file.lock();
+        self.memory.clear();
+    }
+
     /// The encrypted file.
     #[must_use]
     pub fn file(&self) -> &FileStore {

@@ -51,6 +51,8 @@ pub enum Request {
     Unlock(Unlock),
     /// End the daemon; answered by [`Response::Done`] when the daemon takes no new callers.
     Stop(Stop),
+    /// Drop every secret from memory until [`Request::Unlock`]; answered by [`Response::Done`].
+    Lock(Lock),
 }
 
 /// Asks for a session token.
@@ -203,6 +205,16 @@ pub struct Unlock {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {}
+
+/// Drops every secret from memory.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// Whether credentials that rest in memory only may be lost; refused where there are any and
+    /// this is not said.
+    #[serde(default)]
+    pub forget_memory: bool,
+}
 
 /// What the daemon answers.
 ///

@@ -52,6 +52,7 @@ variants! {
         Status = "request-status",
         Unlock = "request-unlock",
         Stop = "request-stop",
+        Lock = "request-lock",
     }
 }
 

@@ -57,6 +57,15 @@ fn no_secret_leaves_by_any_other_door() {
 
 #[test]
 fn the_daemons_memory_holds_no_credential_and_after_a_logout_no_token() {
+    no_secret_is_in_memory_after(&["logout", "--all"]);
+}
+
+#[test]
+fn after_a_lock_the_daemons_memory_holds_neither_credential_nor_token() {
+    no_secret_is_in_memory_after(&["lock", "--yes"]);
+}
+
+fn no_secret_is_in_memory_after(words: &[&str]) {
     let world = World::new();
     let passphrase = world.secrets().fresh("passphrase");
     let file = world.write("passphrase", &passphrase);
@@ -69,7 +78,7 @@ fn the_daemons_memory_holds_no_credential_and_after_a_logout_no_token() {
         login.run().succeeded();
     }
     let tokens = ["acme", "ci"].map(|alias| world.get(alias));
-    let daemon = Process(world.daemon_pid().unwrap());
+    let daemon = Process(world.daemon_pid().expect("a daemon runs"));
     let Ok(memory) = memory_of(daemon) else {
         return skip("the system does not show the daemon's memory");
     };
@@ -82,13 +91,13 @@ fn the_daemons_memory_holds_no_credential_and_after_a_logout_no_token() {
     for secret in world.secrets().all() {
         assert!(!holds(&memory, &secret), "the memory holds {secret}");
     }
-    world.ac_cred(["logout", "--all"]).run().succeeded();
-    let memory = memory_of(daemon).unwrap();
+    world.ac_cred(words).run().succeeded();
+    let memory = memory_of(daemon).expect("it was shown before");
     for secret in world.secrets().all().iter().chain(&tokens) {
         for piece in halves(secret) {
             assert!(
                 !holds(&memory, piece),
-                "the memory holds {piece} after the logout"
+                "the memory holds {piece} after {words:?}"
             );
         }
     }
@@ -231,6 +240,7 @@ impl Product {
             &["rename", "ci", "build"],
             &["rename", "build", "ci"],
             &["unlock"],
+            &["lock"],
             &["daemon", "start"],
             &["logout", "nobody"],
         ] {

@@ -25,7 +25,7 @@ pub(super) fn run(unlock: &cli::Unlock, reach: Reach) -> Result<(), Failure> {
         }
         sent => sent?,
     }
-    output::note("the encrypted file is unlocked");
+    output::note("unlocked");
     Ok(())
 }
 

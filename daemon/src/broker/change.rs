@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ac_cred_proto::message::{Done, End, Logout, Name, Rename, Unlock, Use};
+use ac_cred_proto::message::{Done, End, Lock, Logout, Name, Rename, Unlock, Use};
 use ac_cred_proto::settings::Store;
 use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
@@ -12,7 +12,7 @@ use crate::broker::login::LoginOrder;
 use crate::broker::{Answer, Broker, Reply, answer, deny};
 use crate::clock::Now;
 use crate::credential_store::Record;
-use crate::policy::slot::{Answers, Grant};
+use crate::policy::slot::Grant;
 use crate::settings_file::{self, Edit};
 
 /// After this many wrong passphrases in a row the delay grows no further.
@@ -31,6 +31,8 @@ pub enum Change {
     Rename(Org, Org, Store, Reply),
     /// Choose the default.
     Default(Org, Reply),
+    /// Drop every secret from memory.
+    Lock(Reply),
 }
 
 /// The end of a change.
@@ -108,6 +110,34 @@ impl Broker {
         }
     }
 
+    /// Stops serving at once; what is being written is written first, and dropped with the rest.
+    pub(crate) fn lock(&mut self, lock: Lock, reply: Reply) {
+        let lost = self.tools.stores.memory().organizations();
+        if !lost.is_empty() && !lock.forget_memory {
+            return deny(reply, would_lose(&lost));
+        }
+        self.logins.clear();
+        self.tools.stores.file().shut();
+        self.change(Change::Lock(reply));
+    }
+
+    /// Forgets every token and answers those who wait for one.
+    fn locked(&mut self, reply: Reply, now: Now) {
+        tracing::info!("locked");
+        let all: Vec<Org> = self.slots.keys().cloned().collect();
+        for org in all {
+            self.forget(&org, &locked(), now);
+        }
+        answer(reply, Answer::One(Response::Done(Done {})));
+    }
+
+    fn forget(&mut self, org: &Org, why: &Denial, now: Now) {
+        if let Some(slot) = self.slots.get_mut(org) {
+            let answers = slot.forget(why, now.moment);
+            self.give(org, answers, now);
+        }
+    }
+
     pub(crate) fn unlock(&mut self, unlock: Unlock, reply: Reply) {
         self.jobs
             .spawn(open_store(self.tools.clone(), unlock, reply));
@@ -153,12 +183,15 @@ impl Broker {
             (Change::Default(_, reply), Ok(_)) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
             }
-            (
-                Change::Logout(_, reply)
-                | Change::Rename(_, _, _, reply)
-                | Change::Default(_, reply),
-                Err(denial),
-            ) => {
+            (Change::Lock(reply), _) => self.locked(reply, now),
+            (Change::Logout(organizations, reply), Err(denial)) => {
+                // Half a logout has removed the credential: its token is not served on.
+                for (org, _) in &organizations {
+                    self.forget(org, &logged_out_of(org), now);
+                }
+                deny(reply, denial);
+            }
+            (Change::Rename(_, _, _, reply) | Change::Default(_, reply), Err(denial)) => {
                 deny(reply, denial);
             }
         }
@@ -168,13 +201,7 @@ impl Broker {
         let mut names = Vec::with_capacity(organizations.len() + 1);
         for (org, _) in organizations {
             tracing::info!(%org, "logged out");
-            let why = Denial::new(ErrorCode::LoginRequired, format!("{org} was logged out"))
-                .hint(format!("ac-cred login {org}"));
-            let answers = self
-                .slots
-                .get_mut(&org)
-                .map_or_else(Answers::default, |slot| slot.forget(&why, now.moment));
-            self.give(&org, answers, now);
+            self.forget(&org, &logged_out_of(&org), now);
             names.push(Response::Name(Name { organization: org }));
         }
         names.push(Response::End(End {}));
@@ -196,6 +223,23 @@ impl Broker {
     }
 }
 
+fn logged_out_of(org: &Org) -> Denial {
+    Denial::new(ErrorCode::LoginRequired, format!("{org} was logged out"))
+        .hint(format!("ac-cred login {org}"))
+}
+
+/// The refusal of what needs secrets while a person has locked them.
+pub(crate) fn locked() -> Denial {
+    Denial::new(ErrorCode::Locked, "credentials are locked").hint("ac-cred unlock")
+}
+
+fn would_lose(organizations: &[Org]) -> Denial {
+    let names: Vec<_> = organizations.iter().map(Org::as_str).collect();
+    let names = names.join(", ");
+    let message = format!("what rests in memory only would be lost: the credential of {names}");
+    Denial::new(ErrorCode::Usage, message).hint("ac-cred lock --yes")
+}
+
 fn being_changed(org: &Org) -> Denial {
     Denial::new(
         ErrorCode::Busy,
@@ -211,7 +255,7 @@ fn organizations(change: &Change) -> Vec<Org> {
             organizations.iter().map(|(org, _)| org.clone()).collect()
         }
         Change::Rename(old, new, ..) => vec![old.clone(), new.clone()],
-        Change::Default(..) => Vec::new(),
+        Change::Default(..) | Change::Lock(_) => Vec::new(),
     }
 }
 
@@ -229,6 +273,7 @@ fn edits(change: &Change) -> Vec<Edit> {
             .collect(),
         Change::Rename(old, new, ..) => vec![Edit::Rename(old.clone(), new.clone())],
         Change::Default(org, _) => vec![Edit::Default(org.clone())],
+        Change::Lock(_) => Vec::new(),
     }
 }
 
@@ -280,6 +325,10 @@ fn write(tools: &Tools, change: &Change) -> Result<Written, Denial> {
             })
         }
         Change::Default(..) => write_settings(tools, change, true),
+        Change::Lock(_) => {
+            tools.stores.lock();
+            Ok(Written::ToFile)
+        }
     }
 }
 
@@ -319,8 +368,10 @@ fn write_login(
 /// Opens the encrypted file; who gives a wrong passphrase waits longer each time.
 async fn open_store(tools: Tools, unlock: Unlock, reply: Reply) -> Finished {
     let stores = Arc::clone(&tools.stores);
+    let turn = Arc::clone(&tools.turn).lock_owned().await;
     let opened =
         blocking(move || Ok(stores.file().unlock(unlock.passphrase, unlock.create)?)).await;
+    drop(turn);
     let wrong = tools
         .stores
         .file()

@@ -10,7 +10,7 @@ use ac_cred_proto::settings::{OrgSettings, Store};
 use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
 use crate::auth_api::target::Target;
-use crate::broker::change::Change;
+use crate::broker::change::{Change, locked};
 use crate::broker::job::{self, Finished, Tools, blocking};
 use crate::broker::token::LONGEST_WAIT;
 use crate::broker::{Answer, Broker, Reply, answer, deny};
@@ -54,6 +54,10 @@ impl Broker {
             Ok(found) => found,
             Err(denial) => return deny(reply, denial),
         };
+        // The encrypted file can be unlocked on the way; nothing else can.
+        if settings.store != Store::File && self.tools.stores.file().is_shut() {
+            return deny(reply, locked());
+        }
         let source = match (login.credential, login.from) {
             (Some(credential), _) => Source::Given(credential),
             (None, Some(from)) => match self.source(&from) {
@@ -174,12 +178,12 @@ impl Broker {
             expires_in: grant.life.whole_seconds(),
             settings_not_saved: not_saved.map(|denial| denial.message),
         });
-        let answers = self
-            .slots
-            .entry(org.clone())
-            .or_default()
-            .install(grant, (proved.moment, proved.wall));
-        self.give(&org, answers, now);
+        // A lock that came meanwhile holds for this token as well.
+        if !self.tools.stores.file().is_shut() {
+            let slot = self.slots.entry(org.clone()).or_default();
+            let answers = slot.install(grant, (proved.moment, proved.wall));
+            self.give(&org, answers, now);
+        }
         answer(reply, Answer::One(response));
     }
 

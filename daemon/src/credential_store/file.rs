@@ -58,6 +58,8 @@ pub struct FileStore {
     state: Mutex<State>,
     /// Whether the state holds a passphrase, told without waiting for one who works on the state.
     is_open: AtomicBool,
+    /// Whether a person has locked it: then not even the passphrase file opens it by itself.
+    is_shut: AtomicBool,
     wrong_in_a_row: AtomicU32,
 }
 
@@ -79,14 +81,36 @@ impl FileStore {
             shield,
             state: Mutex::default(),
             is_open: AtomicBool::new(false),
+            is_shut: AtomicBool::new(false),
             wrong_in_a_row: AtomicU32::new(0),
         }
     }
 
-    /// Whether there is a file that cannot be opened before a passphrase is given.
+    /// Whether there is a file that cannot be opened before a passphrase is given, or a person has
+    /// locked what there is.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.exists() && !self.has_passphrase()
+        self.is_shut() || (self.exists() && !self.has_passphrase())
+    }
+
+    /// Whether a person has locked it and nobody unlocked it since.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        self.is_shut.load(Ordering::Acquire)
+    }
+
+    /// Lets nothing be read until [`FileStore::unlock`], and does not block; [`FileStore::lock`]
+    /// forgets as well.
+    pub fn shut(&self) {
+        self.is_shut.store(true, Ordering::Release);
+    }
+
+    /// Forgets the passphrase and all records until [`FileStore::unlock`].
+    pub fn lock(&self) {
+        self.shut();
+        let mut state = self.state();
+        *state = State::default();
+        self.is_open.store(false, Ordering::Release);
     }
 
     /// Whether there is a file.
@@ -98,7 +122,7 @@ impl FileStore {
     /// Whether a passphrase is known, or a file to read it from.
     #[must_use]
     pub fn has_passphrase(&self) -> bool {
-        self.passphrase_file.is_some() || self.is_open.load(Ordering::Acquire)
+        !self.is_shut() && (self.passphrase_file.is_some() || self.is_open.load(Ordering::Acquire))
     }
 
     /// Counts wrong passphrases in a row, this attempt included.
@@ -118,11 +142,14 @@ impl FileStore {
     ///
     /// [`StoreError::WrongPassphrase`] or [`StoreError::NotThere`]; nothing has changed then.
     pub fn unlock(&self, passphrase: Option<Passphrase>, create: bool) -> Result<(), StoreError> {
+        if !create && !self.exists() {
+            // After a lock with nothing to open there is only the lock to end.
+            let was_shut = self.is_shut.swap(false, Ordering::AcqRel);
+            let nothing = || StoreError::NotThere(self.path.clone());
+            return was_shut.then_some(()).ok_or_else(nothing);
+        }
         let passphrase = match passphrase {
             Some(passphrase) => passphrase,
-            None if !create && !self.exists() => {
-                return Err(StoreError::NotThere(self.path.clone()));
-            }
             None => self.passphrase_from_file()?,
         };
         let (records, seen) = match self.read(&passphrase) {
@@ -143,6 +170,7 @@ impl FileStore {
             seen,
         };
         self.is_open.store(true, Ordering::Release);
+        self.is_shut.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -172,6 +200,7 @@ impl FileStore {
         match &state.passphrase {
             Some(sealed) => Passphrase::parse(&self.shield.open(sealed)?)
                 .map_err(|_| crate::shield::ShieldError.into()),
+            None if self.is_shut() => Err(StoreError::Locked(self.path.clone())),
             None => self.passphrase_from_file(),
         }
     }

@@ -23,6 +23,17 @@ impl MemoryStore {
         }
     }
 
+    /// The organizations whose credentials it holds.
+    #[must_use]
+    pub fn organizations(&self) -> Vec<Org> {
+        self.records().0.keys().cloned().collect()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        *self.records() = SealedRecords::default();
+    }
+
     fn records(&self) -> MutexGuard<'_, SealedRecords> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,7 +20,7 @@ pub struct DaemonStatus {
     pub socket: String,
     /// How long it has run, in seconds, time asleep included.
     pub uptime: u64,
-    /// Whether the encrypted store has to be unlocked before it can be read.
+    /// Whether credentials are out of reach until a person unlocks them.
     pub locked: bool,
 }
 

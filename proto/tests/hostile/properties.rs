@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
-    DaemonStatus, Done, End, Get, LastExchange, Lease, List, LoggedIn, Login, LoginNeeds, Logout,
-    Name, OrganizationStatus, Outcome, Reject, Rename, SaidSettings, Status, Stop, TokenStatus,
-    Unlock, Use,
+    DaemonStatus, Done, End, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds,
+    Logout, Name, OrganizationStatus, Outcome, Reject, Rename, SaidSettings, Status, Stop,
+    TokenStatus, Unlock, Use,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -156,6 +156,7 @@ fn request() -> impl Strategy<Value = Request> {
         (option::of(passphrase()), any::<bool>())
             .prop_map(|(passphrase, create)| Request::Unlock(Unlock { passphrase, create })),
         Just(Request::Stop(Stop {})),
+        any::<bool>().prop_map(|forget_memory| Request::Lock(Lock { forget_memory })),
     ]
 }
 

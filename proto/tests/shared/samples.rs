@@ -4,9 +4,9 @@
 use std::iter::successors;
 
 use ac_cred_proto::message::{
-    DaemonStatus, Done, End, Get, LastExchange, Lease, List, LoggedIn, Login, LoginNeeds, Logout,
-    Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename, SaidSettings, Status, Stop,
-    TokenStatus, Unlock, Use, Warning,
+    DaemonStatus, Done, End, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds,
+    Logout, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename, SaidSettings,
+    Status, Stop, TokenStatus, Unlock, Use, Warning,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -61,6 +61,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         statuses(),
         unlocks(),
         vec![sample("stop", Request::Stop(Stop {}))],
+        locks(),
     ]
     .into_iter()
     .flatten()
@@ -284,6 +285,14 @@ fn statuses() -> Vec<Sample<Request>> {
     vec![
         sample("status of all", status(None)),
         sample("status of one", status(Some(alias()))),
+    ]
+}
+
+fn locks() -> Vec<Sample<Request>> {
+    let lock = |forget_memory| Request::Lock(Lock { forget_memory });
+    vec![
+        sample("lock that loses nothing", lock(false)),
+        sample("lock that may lose what rests in memory", lock(true)),
     ]
 }
 
