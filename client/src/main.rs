@@ -1,45 +1,10 @@
-//! Prints Appcircle session tokens: what is typed is asked of the daemon, and the answer printed.
-
-mod call;
-mod cli;
-mod closed_stdout;
-mod commands;
-mod deadline;
-mod endpoint;
-mod exit_code;
-mod failure;
-mod launch;
-mod link;
-mod organization;
-mod output;
-mod secret_input;
-mod settings_file;
-mod table;
-mod usage;
-mod words;
+//! Prints Appcircle session tokens.
 
 use std::env;
 use std::ffi::OsString;
-use std::process;
+use std::process::ExitCode;
 
-use exit_code::ExitCode;
-use failure::Failure;
-use usage::Typed;
-
-fn main() -> process::ExitCode {
+fn main() -> ExitCode {
     let words: Vec<OsString> = env::args_os().skip(1).collect();
-    let outcome = match usage::parse(&words) {
-        Typed::Command(command) => commands::run(command),
-        Typed::Help(help) => output::text(&help),
-        Typed::Nothing(help) => Err(Failure::NothingTyped(help)),
-        Typed::Wrong(denial) => Err(denial.into()),
-    };
-    let code = match &outcome {
-        Ok(()) => ExitCode::Done,
-        Err(failure) => {
-            output::failure(failure, usage::asks_for_json(&words));
-            failure.exit_code()
-        }
-    };
-    code.into()
+    ac_cred::run(&words)
 }

@@ -1,0 +1,45 @@
+//! The client of `ac-credd`: what is typed is asked of the daemon, and the answer printed.
+
+mod call;
+mod cli;
+mod closed_stdout;
+mod commands;
+mod deadline;
+mod endpoint;
+mod exit_code;
+mod failure;
+mod launch;
+mod link;
+mod organization;
+mod output;
+mod secret_input;
+mod settings_file;
+mod table;
+mod usage;
+mod words;
+
+use std::ffi::OsString;
+use std::process;
+
+use exit_code::ExitCode;
+use failure::Failure;
+use usage::Typed;
+
+/// Does what the words after the program's name ask for, and says why where that fails.
+#[must_use]
+pub fn run(words: &[OsString]) -> process::ExitCode {
+    let outcome = match usage::parse(words) {
+        Typed::Command(command) => commands::run(command),
+        Typed::Help(help) => output::text(&help),
+        Typed::Nothing(help) => Err(Failure::NothingTyped(help)),
+        Typed::Wrong(denial) => Err(denial.into()),
+    };
+    let code = match &outcome {
+        Ok(()) => ExitCode::Done,
+        Err(failure) => {
+            output::failure(failure, usage::asks_for_json(words));
+            failure.exit_code()
+        }
+    };
+    code.into()
+}
