@@ -169,6 +169,7 @@ impl Broker {
             Request::Status(status) => answer(reply, self.status(&status, now)),
             Request::Unlock(unlock) => self.unlock(unlock, reply),
             Request::Lock(lock) => self.lock(lock, reply),
+            Request::Destination(asked) => answer(reply, self.destination(&asked)),
             Request::Stop(_) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
                 self.shutdown.send_replace(true);

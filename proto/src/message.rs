@@ -53,6 +53,8 @@ pub enum Request {
     Stop(Stop),
     /// Drop every secret from memory until [`Request::Unlock`]; answered by [`Response::Done`].
     Lock(Lock),
+    /// Where an organization's tokens may be sent; answered by [`Response::Destination`].
+    Destination(DestinationOf),
 }
 
 /// Asks for a session token.
@@ -216,6 +218,15 @@ pub struct Lock {
     pub forget_memory: bool,
 }
 
+/// Asks where an organization's tokens may be sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DestinationOf {
+    /// The organization's alias or GUID; without it the default or the only one.
+    #[serde(default)]
+    pub organization: Option<Org>,
+}
+
 /// What the daemon answers.
 ///
 /// No variant holds a credential.
@@ -240,6 +251,8 @@ pub enum Response {
     End(End),
     /// A refusal; nothing follows.
     Denied(Denial),
+    /// Where an organization's tokens may be sent.
+    Destination(Box<Destination>),
 }
 
 /// A session token with the life it has left.
@@ -308,6 +321,24 @@ pub enum PassphraseNeed {
     Existing,
     /// A new passphrase for a store that is not there yet.
     New,
+}
+
+/// Where an organization's tokens may be sent, and how that is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// The alias.
+    pub organization: Org,
+    /// The base of the Auth API.
+    pub auth_url: String,
+    /// The base of the API.
+    pub api_url: String,
+    /// The MCP server; none is known of an installation whose settings name none.
+    pub mcp_url: Option<String>,
+    /// The absolute path of a PEM file with the only certificate authorities to trust.
+    pub ca_file: Option<String>,
+    /// The proxy to go through.
+    pub proxy: Option<String>,
 }
 
 /// What was asked for is done.

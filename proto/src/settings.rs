@@ -26,6 +26,9 @@ pub const CLOUD_AUTH_URL: &str = "https://auth.appcircle.io";
 /// Where Appcircle's cloud serves its API (Appcircle's documentation, "API authentication").
 pub const CLOUD_API_URL: &str = "https://api.appcircle.io";
 
+/// Where Appcircle's cloud serves its MCP server (Appcircle's documentation, "MCP server").
+pub const CLOUD_MCP_URL: &str = "https://mcp.appcircle.io";
+
 /// How many names an error lists before it counts the rest.
 const NAMES_IN_A_MESSAGE: usize = 10;
 
@@ -179,6 +182,16 @@ impl OrgSettings {
             proxy: None,
             allow_http: false,
         }
+    }
+
+    /// The MCP server that the token is for: the one that is set, or the cloud's for an
+    /// organization of the cloud. A token of another installation is not the cloud's to see.
+    #[must_use]
+    pub fn mcp_server(&self) -> Option<&str> {
+        let is_of_cloud = self.auth_url.trim_end_matches('/') == CLOUD_AUTH_URL;
+        self.mcp_url
+            .as_deref()
+            .or(is_of_cloud.then_some(CLOUD_MCP_URL))
     }
 
     /// The GUID that a person asked tokens to be of.
@@ -362,6 +375,18 @@ mod tests {
             settings.organizations[&org("acme")],
             OrgSettings::new(Store::File)
         );
+    }
+
+    #[test]
+    fn only_an_organization_of_the_cloud_has_an_mcp_server_without_naming_one() {
+        let mut settings = OrgSettings::new(Store::File);
+        assert_eq!(settings.mcp_server(), Some("https://mcp.appcircle.io"));
+        settings.auth_url = "https://auth.appcircle.io/".into();
+        assert_eq!(settings.mcp_server(), Some("https://mcp.appcircle.io"));
+        settings.auth_url = "https://auth.example.com".into();
+        assert_eq!(settings.mcp_server(), None);
+        settings.mcp_url = Some("https://mcp.example.com".into());
+        assert_eq!(settings.mcp_server(), Some("https://mcp.example.com"));
     }
 
     #[test]

@@ -53,6 +53,7 @@ variants! {
         Unlock = "request-unlock",
         Stop = "request-stop",
         Lock = "request-lock",
+        Destination = "request-destination",
     }
 }
 
@@ -67,6 +68,7 @@ variants! {
         Organization = "response-organization",
         End = "response-end",
         Denied = "response-denied",
+        Destination = "response-destination",
     }
 }
 

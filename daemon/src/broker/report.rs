@@ -1,6 +1,8 @@
 //! What the broker tells of itself and of the organizations.
 
-use ac_cred_proto::message::{DaemonStatus, End, Name, OrganizationStatus, Status, TokenStatus};
+use ac_cred_proto::message::{
+    DaemonStatus, Destination, DestinationOf, End, Name, OrganizationStatus, Status, TokenStatus,
+};
 use ac_cred_proto::settings::{OrgSettings, Settings};
 use ac_cred_proto::{Denial, Org, Response};
 
@@ -34,6 +36,14 @@ impl Broker {
             });
             Ok([self.daemon(now)].into_iter().chain(rows).collect())
         }))
+    }
+
+    pub(crate) fn destination(&self, asked: &DestinationOf) -> Answer {
+        let found = self.settings.settings().and_then(|settings| {
+            let (org, known) = settings.choose(asked.organization.as_ref())?;
+            Ok(Response::Destination(Box::new(destination(org, known))))
+        });
+        Answer::One(found.unwrap_or_else(Response::Denied))
     }
 
     fn daemon(&self, now: Now) -> Response {
@@ -73,6 +83,17 @@ impl Broker {
             }),
             last_exchange: slot.and_then(Slot::last_exchange),
         }
+    }
+}
+
+fn destination(org: &Org, known: &OrgSettings) -> Destination {
+    Destination {
+        organization: org.clone(),
+        auth_url: known.auth_url.as_ref().to_owned(),
+        api_url: known.api_url.as_ref().to_owned(),
+        mcp_url: known.mcp_server().map(str::to_owned),
+        ca_file: known.ca_file.as_deref().map(str::to_owned),
+        proxy: known.proxy.as_deref().map(str::to_owned),
     }
 }
 

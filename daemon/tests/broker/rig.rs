@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ac_cred_proto::message::{
-    Get, Lease, List, LoggedIn, Login, Logout, OrganizationStatus, Reject, Rename, SaidSettings,
-    Status, Stop, Unlock, Use,
+    Destination, DestinationOf, Get, Lease, List, LoggedIn, Login, Logout, OrganizationStatus,
+    Reject, Rename, SaidSettings, Status, Stop, Unlock, Use,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::Store;
@@ -368,6 +368,15 @@ impl Rig {
             panic!("{answer:?}");
         };
         row.as_ref().clone()
+    }
+
+    pub(crate) async fn destination(&self, organization: &str) -> Destination {
+        let organization = Some(org(organization));
+        let asked = Request::Destination(DestinationOf { organization });
+        let Response::Destination(destination) = self.call(asked).one().await else {
+            panic!("no destination");
+        };
+        *destination
     }
 
     /// Waits until the broker has taken every call made so far.

@@ -21,6 +21,25 @@ async fn an_edit_is_noticed_by_the_next_call() {
     assert_eq!(rig.api.count(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn where_a_token_may_be_sent_is_what_the_settings_say_now() {
+    let rig = Rig::with("acme").await;
+    let destination = rig.destination("acme").await;
+    assert_eq!(destination.organization, org("acme"));
+    assert_eq!(
+        destination.mcp_url.as_deref(),
+        Some("https://mcp.appcircle.io")
+    );
+    assert_eq!(destination.proxy, None);
+    rig.replace("auth.appcircle.io", "auth.acme.example");
+    let destination = rig.destination("acme").await;
+    assert_eq!(destination.auth_url, "https://auth.acme.example");
+    assert_eq!(
+        destination.mcp_url, None,
+        "a token would be the cloud's to see"
+    );
+}
+
 /// A person changes what a credential is bound to: it is not sent until that is confirmed.
 async fn check_binding(old: &str, new: &str, named: &str) {
     let rig = Rig::with("acme").await;

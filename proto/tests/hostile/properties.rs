@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
-    DaemonStatus, Done, End, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds,
-    Logout, Name, OrganizationStatus, Outcome, Reject, Rename, SaidSettings, Status, Stop,
-    TokenStatus, Unlock, Use,
+    DaemonStatus, Destination, DestinationOf, Done, End, Get, LastExchange, Lease, List, Lock,
+    LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome, Reject, Rename,
+    SaidSettings, Status, Stop, TokenStatus, Unlock, Use,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -152,6 +152,9 @@ fn request() -> impl Strategy<Value = Request> {
         org().prop_map(|organization| Request::Use(Use { organization })),
         reject(),
         Just(Request::List(List {})),
+        named
+            .clone()
+            .prop_map(|organization| Request::Destination(DestinationOf { organization })),
         named.prop_map(|organization| Request::Status(Status { organization })),
         (option::of(passphrase()), any::<bool>())
             .prop_map(|(passphrase, create)| Request::Unlock(Unlock { passphrase, create })),
@@ -246,6 +249,20 @@ fn organization() -> impl Strategy<Value = Response> {
     )
 }
 
+fn destination() -> impl Strategy<Value = Response> {
+    (org(), text(), text(), texts::<3>()).prop_map(|(organization, auth_url, api_url, texts)| {
+        let [mcp_url, ca_file, proxy] = texts;
+        Response::Destination(Box::new(Destination {
+            organization,
+            auth_url,
+            api_url,
+            mcp_url,
+            ca_file,
+            proxy,
+        }))
+    })
+}
+
 fn denied() -> impl Strategy<Value = Response> {
     let hint = option::of(text());
     (select(ErrorCode::ALL), text(), hint, any::<Option<u32>>()).prop_map(
@@ -272,6 +289,7 @@ fn response() -> impl Strategy<Value = Response> {
         organization(),
         Just(Response::End(End {})),
         denied(),
+        destination(),
     ]
 }
 

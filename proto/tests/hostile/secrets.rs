@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, FrameError};
 use ac_cred_proto::message::{
-    DaemonStatus, Done, End, LastExchange, Lease, LoggedIn, LoginNeeds, Name, OrganizationStatus,
-    Outcome, PassphraseNeed, TokenStatus, Warning,
+    DaemonStatus, Destination, Done, End, LastExchange, Lease, LoggedIn, LoginNeeds, Name,
+    OrganizationStatus, Outcome, PassphraseNeed, TokenStatus, Warning,
 };
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::settings::{Kind, Store};
@@ -122,7 +122,20 @@ fn fields(response: &Response) -> Vec<&dyn Harmless> {
             hint,
             retry_after,
         }) => vec![error, message, hint, retry_after],
+        Response::Destination(destination) => fields_of_destination(destination),
     }
+}
+
+fn fields_of_destination(destination: &Destination) -> Vec<&dyn Harmless> {
+    let Destination {
+        organization,
+        auth_url,
+        api_url,
+        mcp_url,
+        ca_file,
+        proxy,
+    } = destination;
+    vec![organization, auth_url, api_url, mcp_url, ca_file, proxy]
 }
 
 fn fields_of_lease(lease: &Lease) -> Vec<&dyn Harmless> {

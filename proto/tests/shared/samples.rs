@@ -4,9 +4,9 @@
 use std::iter::successors;
 
 use ac_cred_proto::message::{
-    DaemonStatus, Done, End, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds,
-    Logout, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename, SaidSettings,
-    Status, Stop, TokenStatus, Unlock, Use, Warning,
+    DaemonStatus, Destination, DestinationOf, Done, End, Get, LastExchange, Lease, List, Lock,
+    LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject,
+    Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use, Warning,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -62,6 +62,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         unlocks(),
         vec![sample("stop", Request::Stop(Stop {}))],
         locks(),
+        destinations_asked(),
     ]
     .into_iter()
     .flatten()
@@ -85,6 +86,7 @@ pub(crate) fn responses() -> Vec<Sample<Response>> {
         organizations(),
         vec![sample("end", Response::End(End {}))],
         denials(),
+        destinations(),
     ]
     .into_iter()
     .flatten()
@@ -308,6 +310,14 @@ fn unlocks() -> Vec<Sample<Request>> {
     ]
 }
 
+fn destinations_asked() -> Vec<Sample<Request>> {
+    let asked = |organization| Request::Destination(DestinationOf { organization });
+    vec![
+        sample("destination of the default", asked(None)),
+        sample("destination of one", asked(Some(alias()))),
+    ]
+}
+
 fn leases() -> Vec<Sample<Response>> {
     let lease = |organization_id: Option<&str>, expires_at, expires_in, warning| {
         Response::Lease(Box::new(Lease {
@@ -452,6 +462,40 @@ fn bare_status() -> OrganizationStatus {
         token: None,
         last_exchange: None,
     }
+}
+
+fn destinations() -> Vec<Sample<Response>> {
+    let text = |text: &str| Some(text.to_owned());
+    let destination = |auth_url: &str, mcp_url, ca_file, proxy| {
+        Response::Destination(Box::new(Destination {
+            organization: alias(),
+            auth_url: auth_url.to_owned(),
+            api_url: auth_url.replace("auth", "api"),
+            mcp_url,
+            ca_file,
+            proxy,
+        }))
+    };
+    vec![
+        sample(
+            "destination in the cloud",
+            destination(
+                "https://auth.appcircle.io",
+                text("https://mcp.appcircle.io"),
+                None,
+                None,
+            ),
+        ),
+        sample(
+            "destination behind a proxy and a private CA, without an MCP server",
+            destination(
+                "https://auth.example.com",
+                None,
+                text("/etc/ssl/corp.pem"),
+                text("http://proxy.example.com:3128"),
+            ),
+        ),
+    ]
 }
 
 fn denials() -> Vec<Sample<Response>> {
