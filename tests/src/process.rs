@@ -18,10 +18,7 @@ use rustix::{
     thread::{Gid, Uid, set_thread_gid, set_thread_groups, set_thread_res_uid},
 };
 
-use crate::world::World;
-
-/// How long anything may take before its test fails; no promise is that long.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+use crate::world::{PATIENCE, World};
 
 /// A user who is neither root nor in any password database.
 pub const STRANGER: u32 = 3_141_592;

@@ -39,7 +39,7 @@ pub use self::{
     connection::Connection,
     daemon::{below as daemons_below, end_below as end_daemons_below},
     programs::cargo,
-    run::{Output, Run, Running},
+    run::{Output, PATIENCE, Run, Running},
     secrets::Secrets,
     terminal::Answer,
     time::{eventually, timed},

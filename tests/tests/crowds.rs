@@ -17,8 +17,8 @@ use ac_cred_proto::{
     message::{Get, List, Status},
 };
 use ac_cred_tests::{
-    process::{Deadline, PATIENCE, raise_descriptor_limit, skip},
-    world::{Output, Running, World, eventually},
+    process::{Deadline, raise_descriptor_limit, skip},
+    world::{Output, PATIENCE, Running, World, eventually},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 

@@ -5,10 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ac_cred_tests::{
-    process::PATIENCE,
-    world::{Account, Run, World},
-};
+use ac_cred_tests::world::{Account, PATIENCE, Run, World};
 
 /// The variable that names a file with the passphrase.
 const VARIABLE: &str = "AC_CRED_PASSPHRASE_FILE";

@@ -13,8 +13,8 @@ use std::{
 
 use ac_cred_tests::{
     auth_sim::Fault,
-    process::{Foreground, PATIENCE, Process, skip},
-    world::{Account, Output, Run, Running, World},
+    process::{Foreground, Process, skip},
+    world::{Account, Output, PATIENCE, Run, Running, World},
 };
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

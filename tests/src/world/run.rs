@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::terminal::{self, Answer};
 
-/// How long a program may run before its test fails; no promise is that long.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+/// How long anything may take before its test fails; no promise is that long.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program that is about to run; its environment holds what the world and the test say, no more.
 #[must_use = "it does not run by itself"]

@@ -8,8 +8,8 @@ use ac_cred_proto::{
 };
 use ac_cred_tests::{
     auth_sim::Gate,
-    process::{Foreground, PATIENCE, Process},
-    world::{Connection, Running, World},
+    process::{Foreground, Process},
+    world::{Connection, PATIENCE, Running, World},
 };
 use rustix::process::Signal;
 

@@ -16,8 +16,8 @@ use ac_cred_proto::{
     message::{List, Status},
 };
 use ac_cred_tests::{
-    process::{Foreground, PATIENCE, STRANGER, as_user, is_root_or_skips},
-    world::World,
+    process::{Foreground, STRANGER, as_user, is_root_or_skips},
+    world::{PATIENCE, World},
 };
 
 use super::{Resting, directory_of_stranger, mode, mode_of, text};
