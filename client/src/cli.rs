@@ -25,8 +25,9 @@ Examples:
   ac-cred get acme                             print a session token
   AC_ACCESS_TOKEN=$(ac-cred get) ./release.sh  the default organization's token
 
-Which organization: the argument, then --org, then AC_CRED_ORG, then the default
-(ac-cred use ORG), then the only one.
+Which organization: the argument, then --org, then AC_CRED_ORG, then the nearest
+.ac-cred.toml (ac-cred use --here ORG), then the default (ac-cred use ORG), then the
+only one. ac-cred which says which one it is, and why.
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 no such organization or none chosen,
 4 a person must log in, 5 the Auth API did not answer well, 6 refused here, 7 no daemon."
@@ -47,8 +48,10 @@ pub(crate) enum Command {
     List(List),
     /// Show what is known and how long it lives
     Status(Status),
-    /// Choose the default organization
+    /// Choose the default organization, or that of this directory
     Use(Use),
+    /// Print the organization that is meant here, and say why
+    Which(ShowWhich),
     /// Replace a token that the API answered with 401
     Reject(Reject),
     /// Forget an organization's credential, token and settings
@@ -213,7 +216,8 @@ pub(crate) struct List {
 Examples:
   ac-cred status           a table of all organizations
   ac-cred status --json    the same for programs
-  ac-cred status --short   one line for a shell's prompt, such as: acme 59m
+  ac-cred status --short   one line for a shell's prompt, such as: acme 59m; of the
+                           organization that is meant here
 
 It never starts a daemon: without one it shows the settings.")]
 pub(crate) struct Status {
@@ -232,11 +236,36 @@ pub(crate) struct Status {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ac-cred use acme")]
+  ac-cred use acme          what is meant where nothing else is said
+  ac-cred use --here acme   write .ac-cred.toml: acme is meant in this directory and below
+  ac-cred use --approve     trust the .ac-cred.toml that came with a repository
+
+Such a file names an organization and does nothing else. One that names another than you
+approved is refused until you approve it again.")]
 pub(crate) struct Use {
     /// The organization's name or GUID
-    #[arg(value_name = "ORG")]
-    pub(crate) organization: Org,
+    #[arg(value_name = "ORG", required_unless_present = "approve")]
+    pub(crate) organization: Option<Org>,
+    /// Write it to .ac-cred.toml in this directory
+    #[arg(long)]
+    pub(crate) here: bool,
+    /// Trust the nearest .ac-cred.toml, here or above
+    #[arg(long, conflicts_with_all = ["organization", "here"])]
+    pub(crate) approve: bool,
+}
+
+/// What `which` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred which          the name on stdout, the reason on stderr
+  ac-cred which --json   both for programs
+
+It is what get would use in this directory with this environment.")]
+pub(crate) struct ShowWhich {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What `reject` is told.

@@ -9,6 +9,7 @@ mod organizations;
 mod reject;
 mod status;
 mod unlock;
+mod which;
 
 use crate::call::Reach;
 use crate::cli::{Command, Daemon};
@@ -23,6 +24,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::List(list) => list::run(&list, reach),
         Command::Status(status) => status::run(status, reach),
         Command::Use(chosen) => organizations::choose(chosen, reach),
+        Command::Which(which) => which::run(&which, reach),
         Command::Reject(reject) => reject::run(reject, reach),
         Command::Logout(logout) => organizations::forget(logout, reach),
         Command::Rename(rename) => organizations::rename(rename, reach),
@@ -39,12 +41,14 @@ fn reach(command: &Command) -> Reach {
     let (starts, repeats) = match command {
         Command::Get(get) => (!get.no_start, true),
         Command::Reject(_) => (true, true),
-        Command::List(_) | Command::Status(_) | Command::Lock(_) => (false, true),
-        Command::Login(_)
-        | Command::Use(_)
-        | Command::Logout(_)
-        | Command::Rename(_)
-        | Command::Unlock(_) => (true, false),
+        Command::List(_) | Command::Status(_) | Command::Which(_) | Command::Lock(_) => {
+            (false, true)
+        }
+        // A file is written by this program.
+        Command::Use(chosen) => (!chosen.here, chosen.here),
+        Command::Login(_) | Command::Logout(_) | Command::Rename(_) | Command::Unlock(_) => {
+            (true, false)
+        }
         // These begin or end it themselves.
         Command::Daemon(_) => (false, false),
     };

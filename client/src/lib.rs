@@ -1,5 +1,6 @@
 //! The client of `ac-credd`: what is typed is asked of the daemon, and the answer printed.
 
+mod approvals;
 mod call;
 mod cli;
 mod closed_stdout;
@@ -12,6 +13,8 @@ mod launch;
 mod link;
 mod organization;
 mod output;
+mod private_file;
+mod project_file;
 mod secret_input;
 mod settings_file;
 mod table;

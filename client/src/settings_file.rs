@@ -23,7 +23,7 @@ pub(crate) fn read() -> Result<Settings, Denial> {
 
 /// The home that the daemon uses as well; a service may have one that is not in the password
 /// database.
-fn home() -> Option<PathBuf> {
+pub(crate) fn home() -> Option<PathBuf> {
     let said = env::var_os("HOME").map(PathBuf::from);
     said.filter(|home| home.is_absolute())
         .or_else(endpoint::home)

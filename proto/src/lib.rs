@@ -29,6 +29,7 @@ pub mod endpoint;
 pub mod frame;
 pub mod message;
 pub mod org;
+pub mod project_file;
 pub mod secret;
 pub mod settings;
 pub mod text;

@@ -17,14 +17,22 @@ fn they_are_listed_one_a_line_with_and_without_a_daemon() {
         output.succeeded().stdout.clone()
     };
     assert_eq!(list(&[]), "");
-    assert_eq!(list(&["--json"]), "{\"version\":1,\"organizations\":[]}\n");
+    assert_eq!(
+        list(&["--json"]),
+        "{\"version\":1,\"daemon\":null,\"organizations\":[]}\n"
+    );
     assert!(world.daemons().is_empty(), "list started a daemon");
     world.login("team");
     world.login("acme");
-    let json = r#"{"version":1,"organizations":[{"organization":"acme"},{"organization":"team"}]}"#;
-    for _ in 0..2 {
+    let names = json!([{"organization": "acme"}, {"organization": "team"}]);
+    for runs in [true, false] {
         assert_eq!(list(&[]), "acme\nteam\n");
-        assert_eq!(list(&["--json"]), format!("{json}\n"));
+        let listed = world.ac_cred(["list", "--json"]).run().json();
+        assert_eq!(
+            (&listed["version"], &listed["organizations"]),
+            (&json!(1), &names)
+        );
+        assert_eq!(listed["daemon"].is_object(), runs, "{listed}");
         world.stop();
     }
     assert!(world.daemons().is_empty());

