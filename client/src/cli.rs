@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ac_cred_proto::Org;
-use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
+use ac_cred_proto::settings::{self, EndpointVersion, Kind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
 use crate::words::{duration, whole_seconds};
+
+mod store;
 
 /// How long `get` and `reject` wait unless told otherwise, and every command that is not told.
 pub(crate) const USUAL_WAIT: Duration = Duration::from_secs(8);
@@ -62,6 +65,9 @@ pub(crate) enum Command {
     Lock(Lock),
     /// Open the encrypted file of credentials
     Unlock(Unlock),
+    /// Change what opens the encrypted file of credentials
+    #[command(subcommand, arg_required_else_help = true)]
+    Store(Store),
     /// Run, start or stop the daemon
     #[command(subcommand, arg_required_else_help = true)]
     Daemon(Daemon),
@@ -84,6 +90,7 @@ pub(crate) struct Which {
 Examples:
   ac-cred login acme                         ask for the Personal Access Key
   ac-cred login acme --store file            keep it in the encrypted file
+  ac-cred login acme --identity ~/.config/age/key.txt  the same, opened by an age identity
   op read op://ci/appcircle/key | ac-cred login acme --stdin --store memory
   ac-cred login ci --kind api-key --name deploy --organization-id GUID
   ac-cred login team --from acme --sub-organization GUID
@@ -140,7 +147,7 @@ pub(crate) struct Login {
     pub(crate) endpoint_version: Option<EndpointVersion>,
     /// Where the credential rests: file (encrypted) or memory (until the daemon stops)
     #[arg(long)]
-    pub(crate) store: Option<Store>,
+    pub(crate) store: Option<settings::Store>,
     /// Make this the default organization
     #[arg(long)]
     pub(crate) default: bool,
@@ -150,6 +157,9 @@ pub(crate) struct Login {
     /// Read the passphrase of the encrypted file from this file
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// Have the age identity in this file open the encrypted file, in place of a passphrase
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file")]
+    pub(crate) identity: Option<PathBuf>,
     /// How long to wait for the Auth API
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s")]
     pub(crate) wait: Duration,
@@ -310,36 +320,6 @@ pub(crate) struct Rename {
     pub(crate) old: Org,
     /// The name that it shall have
     pub(crate) new: Org,
-}
-
-/// What `lock` is told.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  ac-cred lock
-  ac-cred lock --yes    also what rests in memory only, which is lost
-
-Credentials, tokens and the passphrase are dropped from the daemon's memory. Until
-ac-cred unlock, get ends with 6. What rests in the encrypted file stays there.")]
-pub(crate) struct Lock {
-    /// Lose the credentials that rest in memory only
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-}
-
-/// What `unlock` is told.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  ac-cred unlock                                 ask for the passphrase
-  ac-cred unlock --passphrase-file ~/.passphrase
-
-The file must belong to you or root and be readable by nobody else. AC_CRED_PASSPHRASE_FILE
-names it as well.")]
-pub(crate) struct Unlock {
-    /// Read the passphrase from this file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 /// What `daemon` is told.

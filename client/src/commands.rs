@@ -8,12 +8,17 @@ mod login;
 mod organizations;
 mod reject;
 mod status;
+mod store;
 mod unlock;
 mod which;
 
+use std::path::{self, Path};
+
+use ac_cred_proto::Denial;
+
 use crate::call::Reach;
-use crate::cli::{Command, Daemon};
-use crate::failure::Failure;
+use crate::cli::{Command, Daemon, Store};
+use crate::failure::{Failure, usage};
 
 /// Does what was typed.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
@@ -30,6 +35,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Rename(rename) => organizations::rename(rename, reach),
         Command::Lock(lock) => lock::run(&lock, reach),
         Command::Unlock(unlock) => unlock::run(&unlock, reach),
+        Command::Store(Store::Passphrase(change)) => store::change_passphrase(&change, reach),
         Command::Daemon(Daemon::Run) => Err(daemon::run().into()),
         Command::Daemon(Daemon::Start) => daemon::start(),
         Command::Daemon(Daemon::Stop) => daemon::stop(),
@@ -46,11 +52,21 @@ fn reach(command: &Command) -> Reach {
         }
         // A file is written by this program.
         Command::Use(chosen) => (!chosen.here, chosen.here),
-        Command::Login(_) | Command::Logout(_) | Command::Rename(_) | Command::Unlock(_) => {
-            (true, false)
-        }
+        Command::Login(_)
+        | Command::Logout(_)
+        | Command::Rename(_)
+        | Command::Unlock(_)
+        | Command::Store(_) => (true, false),
         // These begin or end it themselves.
         Command::Daemon(_) => (false, false),
     };
     Reach { starts, repeats }
+}
+
+/// The daemon has another working directory, so it is told the whole path.
+fn absolute(option: &str, file: &Path) -> Result<String, Denial> {
+    path::absolute(file)
+        .ok()
+        .and_then(|path| path.into_os_string().into_string().ok())
+        .ok_or_else(|| usage(format!("the path of {option} is empty or not UTF-8")))
 }

@@ -24,6 +24,7 @@ use crate::settings_file::SettingsFile;
 pub mod change;
 pub mod job;
 pub mod login;
+pub mod passphrase;
 pub mod report;
 pub mod token;
 
@@ -168,6 +169,7 @@ impl Broker {
             Request::List(_) => answer(reply, self.list()),
             Request::Status(status) => answer(reply, self.status(&status, now)),
             Request::Unlock(unlock) => self.unlock(unlock, reply),
+            Request::ChangePassphrase(change) => self.change_passphrase(change, reply),
             Request::Lock(lock) => self.lock(lock, reply),
             Request::Destination(asked) => answer(reply, self.destination(&asked)),
             Request::Stop(_) => {

@@ -37,6 +37,32 @@ pub enum StoreError {
     /// The passphrase does not open it.
     #[error("the passphrase does not open {}", .0.display())]
     WrongPassphrase(PathBuf),
+    /// The identities do not open it.
+    #[error("the identities of {} do not open {}", .identities.display(), .path.display())]
+    WrongIdentity {
+        /// The encrypted file.
+        path: PathBuf,
+        /// The file of identities.
+        identities: PathBuf,
+    },
+    /// It was encrypted with the other kind of key.
+    #[error("{} is opened by {opener}", .path.display())]
+    OtherKey {
+        /// The encrypted file.
+        path: PathBuf,
+        /// What opens it.
+        opener: &'static str,
+        /// The command that takes it, or goes over to what was given.
+        hint: &'static str,
+    },
+    /// The identities cannot be read from their file.
+    #[error("the identity file {} {why}", .path.display())]
+    IdentityFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// There is nothing to unlock.
     #[error("there is no encrypted file {}", .0.display())]
     NotThere(PathBuf),
@@ -74,12 +100,16 @@ impl From<StoreError> for Denial {
             StoreError::Locked(_) | StoreError::WrongPassphrase(_) => {
                 Self::new(ErrorCode::Locked, message).hint("ac-cred unlock")
             }
-            StoreError::NotThere(_) => {
-                Self::new(ErrorCode::Locked, message).hint("ac-cred login ORG --store file")
+            StoreError::NotThere(_) => Self::new(ErrorCode::StoreUnreadable, message)
+                .hint("ac-cred login ORG --store file"),
+            StoreError::WrongIdentity { .. } => Self::new(ErrorCode::StoreUnreadable, message)
+                .hint("ac-cred unlock --identity FILE"),
+            StoreError::OtherKey { hint, .. } => {
+                Self::new(ErrorCode::StoreUnreadable, message).hint(hint)
             }
-            StoreError::Damaged { .. } | StoreError::PassphraseFile { .. } => {
-                Self::new(ErrorCode::StoreUnreadable, message)
-            }
+            StoreError::Damaged { .. }
+            | StoreError::PassphraseFile { .. }
+            | StoreError::IdentityFile { .. } => Self::new(ErrorCode::StoreUnreadable, message),
             StoreError::File(error) => error.into(),
             StoreError::Shield(_) => Self::new(ErrorCode::Internal, message),
         }

@@ -236,12 +236,15 @@ fn verify(path: &Path, metadata: &fs::Metadata, _privacy: Privacy) -> Result<(),
 
 /// Replaces a file by `bytes`: written beside it, flushed, renamed over it, the directory flushed.
 ///
+/// Who replaces a file holds the lock of [`lock_beside`]: what a crash leaves beside it, under the
+/// one name there is for that, the next writer removes.
+///
 /// # Errors
 ///
 /// [`FileError`] when any step fails; the file then holds what it held.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let directory = private_parent(path)?;
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    let temporary = path.with_extension("new");
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         // The error to report is the one that stopped the writing.

@@ -55,6 +55,8 @@ pub enum Request {
     Lock(Lock),
     /// Where an organization's tokens may be sent; answered by [`Response::Destination`].
     Destination(DestinationOf),
+    /// Encrypt the store anew, so that something else opens it; answered by [`Response::Done`].
+    ChangePassphrase(ChangePassphrase),
 }
 
 /// Asks for a session token.
@@ -198,9 +200,13 @@ pub struct Unlock {
     /// The passphrase; without it the daemon reads the file that its own environment names.
     #[serde(default)]
     pub passphrase: Option<Passphrase>,
-    /// Whether the passphrase may become that of a store that is not there yet.
+    /// Whether the passphrase or the identity may become that of a store that is not there yet.
     #[serde(default)]
     pub create: bool,
+    /// The absolute path of a file with the age identity that opens the store, in place of a
+    /// passphrase; the daemon remembers it.
+    #[serde(default)]
+    pub identity: Option<String>,
 }
 
 /// Ends the daemon.
@@ -225,6 +231,20 @@ pub struct DestinationOf {
     /// The organization's alias or GUID; without it the default or the only one.
     #[serde(default)]
     pub organization: Option<Org>,
+}
+
+/// Has something else open the encrypted store, which has to be open.
+///
+/// Without either it asks whether that could be done, and changes nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassphrase {
+    /// The new passphrase.
+    #[serde(default)]
+    pub passphrase: Option<Passphrase>,
+    /// The absolute path of a file with the age identity that shall open it from now on.
+    #[serde(default)]
+    pub identity: Option<String>,
 }
 
 /// What the daemon answers.

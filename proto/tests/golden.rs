@@ -54,6 +54,7 @@ variants! {
         Stop = "request-stop",
         Lock = "request-lock",
         Destination = "request-destination",
+        ChangePassphrase = "request-change_passphrase",
     }
 }
 

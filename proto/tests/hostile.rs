@@ -217,7 +217,7 @@ const HOLDING_CREDENTIAL: Holding = |text| {
 const HOLDING_PASSPHRASE: Holding = |text| {
     let line = format!(r#"{{"unlock":{{"passphrase":"{text}"}}}}"#);
     [
-        payload(Encoding::Binary, &(binary::UNLOCK, Some(text), true)),
+        payload(Encoding::Binary, &(binary::UNLOCK, Some(text), true, false)),
         line.into_bytes(),
     ]
 };

@@ -41,6 +41,18 @@ pub fn is_root_or_skips() -> bool {
     is_root
 }
 
+/// Whether a program of the system is there; where not, the test says that it is skipped, and that
+/// `.ci/run` installs the program.
+#[must_use]
+pub fn has_program_or_skips(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+    if !is_there {
+        skip(&format!("there is no {name}, which .ci/run installs"));
+    }
+    is_there
+}
+
 /// A moment until which something is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);

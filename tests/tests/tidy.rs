@@ -14,7 +14,7 @@ const LONGEST_FILE: usize = 400;
 const NAMED_ONCE: [(&str, &str); 4] = [
     ("bincode", "proto/src/frame.rs"),
     ("reqwest", "daemon/src/auth_api.rs"),
-    ("age", "daemon/src/credential_store/file.rs"),
+    ("age", "daemon/src/credential_store/file/key.rs"),
     ("toml_edit", "daemon/src/settings_file.rs"),
 ];
 

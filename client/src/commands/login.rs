@@ -1,6 +1,5 @@
 //! `login`: brings a credential, which the daemon proves with one exchange and stores.
 
-use std::path::{self, Path};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use ac_cred_proto::secret::Credential;
 use ac_cred_proto::settings::{CLOUD_API_URL, Store};
 use ac_cred_proto::{Denial, ErrorCode, Org, Request, Response};
 
-use super::unlock;
+use super::{absolute, unlock};
 use crate::call::{Call, Reach, beside_the_question};
 use crate::cli;
 use crate::failure::{Failure, usage};
@@ -89,7 +88,10 @@ impl Plan {
     }
 
     fn unlock(&self, need: PassphraseNeed) -> Result<(), Denial> {
-        unlock::as_needed(need, self.said.passphrase_file.as_deref(), self.reach)
+        match &self.said.identity {
+            Some(identity) => unlock::with_identity(identity, true, self.reach),
+            None => unlock::as_needed(need, self.said.passphrase_file.as_deref(), self.reach),
+        }
     }
 
     fn send(&self, credential: Option<&Credential>) -> Result<LoggedIn, Denial> {
@@ -154,9 +156,17 @@ fn organization(said: &cli::Login) -> Result<Org, Denial> {
 }
 
 fn settings(said: &cli::Login) -> Result<SaidSettings, Denial> {
+    let store = said.store.or(said.identity.as_ref().map(|_| Store::File));
+    if said.identity.is_some() && store != Some(Store::File) {
+        return Err(usage("--identity is for --store file"));
+    }
+    let ca_file = said.ca_file.as_deref();
+    let ca_file = ca_file
+        .map(|file| absolute("--ca-file", file))
+        .transpose()?;
     Ok(SaidSettings {
         kind: said.kind,
-        store: said.store,
+        store,
         auth_url: said.auth_url.clone(),
         api_url: said.api_url.clone(),
         mcp_url: said.mcp_url.clone(),
@@ -164,18 +174,10 @@ fn settings(said: &cli::Login) -> Result<SaidSettings, Denial> {
         organization_id: said.organization_id.clone(),
         sub_organization: said.sub_organization.clone(),
         endpoint_version: said.endpoint_version,
-        ca_file: said.ca_file.as_deref().map(absolute).transpose()?,
+        ca_file,
         proxy: said.proxy.clone(),
         allow_http: said.allow_http,
     })
-}
-
-/// The daemon has another working directory, so it is told the whole path.
-fn absolute(file: &Path) -> Result<String, Denial> {
-    path::absolute(file)
-        .ok()
-        .and_then(|path| path.into_os_string().into_string().ok())
-        .ok_or_else(|| usage("the path of --ca-file is empty or not UTF-8"))
 }
 
 /// Tells a person what is waited for, once, unless the answer comes soon; the wait ends with what
@@ -196,6 +198,8 @@ fn say_when_it_takes_long() -> Sender<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::Parser as _;
 
     use super::*;

@@ -1,25 +1,18 @@
 //! Every change of what is stored: written one after the other, then taken over by the broker.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use ac_cred_proto::message::{Done, End, Lock, Logout, Name, Rename, Unlock, Use};
+use ac_cred_proto::message::{Done, End, Lock, Logout, Name, Rename, Use};
 use ac_cred_proto::settings::Store;
 use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
-use crate::broker::job::{Finished, Tools, blocking};
+use crate::broker::job::{Finished, Tools};
 use crate::broker::login::LoginOrder;
 use crate::broker::{Answer, Broker, Reply, answer, deny};
 use crate::clock::Now;
 use crate::credential_store::Record;
 use crate::policy::slot::Grant;
 use crate::settings_file::{self, Edit};
-
-/// After this many wrong passphrases in a row the delay grows no further.
-const WRONG_PASSPHRASES: u32 = 5;
-
-/// Half the delay after the first wrong passphrase, in milliseconds.
-const PASSPHRASE_DELAY_MS: u64 = 250;
 
 /// What is to be done to stores and settings.
 pub enum Change {
@@ -136,11 +129,6 @@ impl Broker {
             let answers = slot.forget(why, now.moment);
             self.give(org, answers, now);
         }
-    }
-
-    pub(crate) fn unlock(&mut self, unlock: Unlock, reply: Reply) {
-        self.jobs
-            .spawn(open_store(self.tools.clone(), unlock, reply));
     }
 
     pub(crate) fn change(&mut self, change: Change) {
@@ -363,25 +351,4 @@ fn write_login(
         tracing::warn!(org = %order.org, store = %old, "the credential that was replaced stays: {error}");
     }
     Ok(written)
-}
-
-/// Opens the encrypted file; who gives a wrong passphrase waits longer each time.
-async fn open_store(tools: Tools, unlock: Unlock, reply: Reply) -> Finished {
-    let stores = Arc::clone(&tools.stores);
-    let turn = Arc::clone(&tools.turn).lock_owned().await;
-    let opened =
-        blocking(move || Ok(stores.file().unlock(unlock.passphrase, unlock.create)?)).await;
-    drop(turn);
-    let wrong = tools
-        .stores
-        .file()
-        .note_attempt(opened.is_ok())
-        .min(WRONG_PASSPHRASES);
-    if wrong > 0 {
-        tokio::time::sleep(Duration::from_millis(PASSPHRASE_DELAY_MS << wrong)).await;
-    }
-    Finished::Answered(
-        reply,
-        opened.map_or_else(Response::Denied, |()| Response::Done(Done {})),
-    )
 }

@@ -268,7 +268,7 @@ fn passphrase_need(stores: &CredentialStores, store: Store) -> PassphraseNeed {
     let file = stores.file();
     match store {
         Store::Memory => PassphraseNeed::Nothing,
-        Store::File if file.has_passphrase() => PassphraseNeed::Nothing,
+        Store::File if file.opens_by_itself() => PassphraseNeed::Nothing,
         Store::File if file.exists() => PassphraseNeed::Existing,
         Store::File => PassphraseNeed::New,
     }

@@ -1,53 +1,36 @@
-//! The store that is one age-encrypted file, which `age --decrypt` opens with the same passphrase.
+//! The store that is one age-encrypted file, which `age --decrypt` opens with the same passphrase or
+//! identity.
 //!
-//! Inside is JSON: `{"version":1,"credentials":{"acme":{"secret":"…","bound_to":{…}}}}`.
-//! The passphrase is asked once in a daemon's life and kept sealed, since every change encrypts the
+//! A passphrase is asked once in a daemon's life and kept sealed, since every change encrypts the
 //! file anew.
+//! The path of an identity file is remembered beside the encrypted file, so that a daemon opens it
+//! without a person; which of the two opens the file, its own header tells.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ac_cred_proto::Org;
-use ac_cred_proto::secret::{Credential, Passphrase};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::auth_api::target::Binding;
+use crate::credential_store::file::key::{Key, Lockwork, Unopened};
 use crate::credential_store::{CredentialStore, Record, SealedRecords, StoreError};
 use crate::private_file::{self, FileError, Privacy, Stamp};
 use crate::shield::{Sealed, Shield};
 
-/// scrypt with 2^16 rounds of 1 KiB: 64 MiB and a fraction of a second for each guess.
-const WORK_FACTOR: u8 = 16;
+pub use self::opening::NewKey;
 
-/// The hardest file that is opened: 1 GiB of memory; more would let a foreign file exhaust it.
-const MAX_WORK_FACTOR: u8 = 20;
+mod contents;
+mod key;
+mod opening;
 
 /// The longest encrypted file, some ten thousand credentials.
 const MAX_LENGTH: u64 = 16 * 1_024 * 1_024;
 
-/// The longest file with a passphrase.
-const MAX_PASSPHRASE_FILE: u64 = 16 * 1_024;
-
-const FORMAT_VERSION: u32 = 1;
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Contents<'a> {
-    version: u32,
-    #[serde(borrow)]
-    credentials: BTreeMap<Org, Entry<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry<'a> {
-    #[serde(borrow)]
-    secret: Cow<'a, str>,
-    bound_to: Binding,
+/// A file as it was read.
+struct Encrypted {
+    bytes: Zeroizing<Vec<u8>>,
+    stamp: Stamp,
 }
 
 /// One age-encrypted file.
@@ -67,8 +50,8 @@ pub struct FileStore {
 struct State {
     passphrase: Option<Sealed>,
     records: SealedRecords,
-    /// The state of the file that `records` were read from.
-    seen: Option<Stamp>,
+    /// The state of the file that `records` were read from, and what opens it.
+    seen: Option<(Stamp, Lockwork)>,
 }
 
 impl FileStore {
@@ -90,7 +73,7 @@ impl FileStore {
     /// locked what there is.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.is_shut() || (self.exists() && !self.has_passphrase())
+        self.is_shut() || (self.exists() && !self.opens_by_itself())
     }
 
     /// Whether a person has locked it and nobody unlocked it since.
@@ -119,12 +102,6 @@ impl FileStore {
         std::fs::symlink_metadata(&self.path).is_ok()
     }
 
-    /// Whether a passphrase is known, or a file to read it from.
-    #[must_use]
-    pub fn has_passphrase(&self) -> bool {
-        !self.is_shut() && (self.passphrase_file.is_some() || self.is_open.load(Ordering::Acquire))
-    }
-
     /// Counts wrong passphrases in a row, this attempt included.
     pub fn note_attempt(&self, opened: bool) -> u32 {
         if opened {
@@ -136,140 +113,55 @@ impl FileStore {
             .saturating_add(1)
     }
 
-    /// Opens the file, or chooses the passphrase of one that is not there yet.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::WrongPassphrase`] or [`StoreError::NotThere`]; nothing has changed then.
-    pub fn unlock(&self, passphrase: Option<Passphrase>, create: bool) -> Result<(), StoreError> {
-        if !create && !self.exists() {
-            // After a lock with nothing to open there is only the lock to end.
-            let was_shut = self.is_shut.swap(false, Ordering::AcqRel);
-            let nothing = || StoreError::NotThere(self.path.clone());
-            return was_shut.then_some(()).ok_or_else(nothing);
-        }
-        let passphrase = match passphrase {
-            Some(passphrase) => passphrase,
-            None => self.passphrase_from_file()?,
-        };
-        let (records, seen) = match self.read(&passphrase) {
-            Err(StoreError::File(FileError::Missing(_))) if create => {
-                (SealedRecords::default(), None)
-            }
-            Err(StoreError::File(FileError::Missing(path))) => {
-                return Err(StoreError::NotThere(path));
-            }
-            read => read.map(|(records, stamp)| (records, Some(stamp)))?,
-        };
-        let sealed = self
-            .shield
-            .seal(secrecy::ExposeSecret::expose_secret(passphrase.as_secret()))?;
-        *self.state() = State {
-            passphrase: Some(sealed),
-            records,
-            seen,
-        };
-        self.is_open.store(true, Ordering::Release);
-        self.is_shut.store(false, Ordering::Release);
-        Ok(())
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn passphrase_from_file(&self) -> Result<Passphrase, StoreError> {
-        let path = self
-            .passphrase_file
-            .as_deref()
-            .ok_or_else(|| StoreError::Locked(self.path.clone()))?;
-        let wrong = |why| StoreError::PassphraseFile {
-            path: path.to_owned(),
-            why,
-        };
-        let (bytes, _) = private_file::read(path, Privacy::Secret, MAX_PASSPHRASE_FILE)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| wrong("is not UTF-8"))?;
-        let line = text.strip_suffix('\n').unwrap_or(text);
-        Passphrase::parse(line.strip_suffix('\r').unwrap_or(line))
-            .map_err(|_| wrong("does not hold one line"))
-    }
-
-    /// The passphrase given before, or the one in the file named for it: a passphrase is read again
-    /// each time, so that a person who changes it need not restart the daemon.
-    fn passphrase(&self, state: &State) -> Result<Passphrase, StoreError> {
-        match &state.passphrase {
-            Some(sealed) => Passphrase::parse(&self.shield.open(sealed)?)
-                .map_err(|_| crate::shield::ShieldError.into()),
-            None if self.is_shut() => Err(StoreError::Locked(self.path.clone())),
-            None => self.passphrase_from_file(),
-        }
-    }
-
     /// The records of the file as it is, read anew where it has changed.
     fn bring_up_to_date(&self, state: &mut State) -> Result<(), StoreError> {
-        if state.seen.is_some() && private_file::stamp(&self.path) == state.seen {
+        let seen = state.seen.map(|(stamp, _)| stamp);
+        if seen.is_some() && private_file::stamp(&self.path) == seen {
             return Ok(());
         }
-        let passphrase = self.passphrase(state)?;
-        (state.records, state.seen) = match self.read(&passphrase) {
-            Err(StoreError::File(FileError::Missing(_))) => (SealedRecords::default(), None),
-            read => read.map(|(records, stamp)| (records, Some(stamp)))?,
+        self.has_a_key(state)?;
+        let Some(file) = self.read_file()? else {
+            (state.records, state.seen) = (SealedRecords::default(), None);
+            return Ok(());
         };
+        let lockwork = self.lockwork_of(&file)?;
+        let key = self.key(state, Some(lockwork))?;
+        state.records = self.records(&key, &file)?;
+        state.seen = Some((file.stamp, lockwork));
         Ok(())
     }
 
-    fn read(&self, passphrase: &Passphrase) -> Result<(SealedRecords, Stamp), StoreError> {
-        let (encrypted, stamp) = private_file::read(&self.path, Privacy::Secret, MAX_LENGTH)?;
-        let mut identity = age::scrypt::Identity::new(passphrase.as_secret().clone());
-        identity.set_max_work_factor(MAX_WORK_FACTOR);
-        let plain = age::decrypt(&identity, &encrypted).map_err(|error| self.not_opened(&error))?;
-        let plain = Zeroizing::new(plain);
-        let damaged = |why| StoreError::Damaged {
-            path: self.path.clone(),
-            why,
-        };
-        let contents: Contents<'_> = serde_json::from_slice(&plain)
-            .map_err(|_| damaged("holds no credentials of this version of ac-cred"))?;
-        if contents.version != FORMAT_VERSION {
-            return Err(damaged("was written by another version of ac-cred"));
+    /// The encrypted file, where there is one.
+    fn read_file(&self) -> Result<Option<Encrypted>, StoreError> {
+        match private_file::read(&self.path, Privacy::Secret, MAX_LENGTH) {
+            Err(FileError::Missing(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok((bytes, stamp)) => Ok(Some(Encrypted { bytes, stamp })),
         }
-        let mut records = SealedRecords::default();
-        for (org, entry) in contents.credentials {
-            let credential = Credential::parse(&entry.secret)
-                .map_err(|_| damaged("holds what is no credential"))?;
-            records.save(
-                &self.shield,
-                &org,
-                &Record {
-                    credential,
-                    binding: entry.bound_to,
-                },
-            )?;
-        }
-        Ok((records, stamp))
     }
 
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "what else age can say comes to the same"
-    )]
-    fn not_opened(&self, error: &age::DecryptError) -> StoreError {
-        let path = self.path.clone();
-        match error {
-            age::DecryptError::DecryptionFailed => StoreError::WrongPassphrase(path),
-            age::DecryptError::ExcessiveWork { .. } => StoreError::Damaged {
-                path,
-                why: "asks for too much work to be opened",
+    fn lockwork_of(&self, file: &Encrypted) -> Result<Lockwork, StoreError> {
+        Lockwork::of(&file.bytes).map_err(|why| StoreError::Damaged {
+            path: self.path.clone(),
+            why,
+        })
+    }
+
+    fn records(&self, key: &Key, file: &Encrypted) -> Result<SealedRecords, StoreError> {
+        let path = || self.path.clone();
+        let plain = key.open(&file.bytes).map_err(|why| match (why, key) {
+            (Unopened::Damaged(why), _) => StoreError::Damaged { path: path(), why },
+            (Unopened::WrongKey, Key::Passphrase(_)) => StoreError::WrongPassphrase(path()),
+            (Unopened::WrongKey, Key::Identities(identities, _)) => StoreError::WrongIdentity {
+                path: path(),
+                identities: identities.clone(),
             },
-            age::DecryptError::NoMatchingKeys => StoreError::Damaged {
-                path,
-                why: "was not encrypted with a passphrase",
-            },
-            _ => StoreError::Damaged {
-                path,
-                why: "is damaged or no age file",
-            },
-        }
+        })?;
+        contents::parse(&plain, &self.shield).map_err(|why| why.of(&self.path))
     }
 
     /// Changes the records and writes them, under a lock that other writers take too.
@@ -278,50 +170,30 @@ impl FileStore {
         change: impl FnOnce(&mut SealedRecords) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        let passphrase = self.passphrase(&state)?;
+        self.has_a_key(&state)?;
         let _lock = private_file::lock_beside(&self.path)?;
         self.bring_up_to_date(&mut state)?;
+        let key = self.key(&state, state.seen.map(|(_, lockwork)| lockwork))?;
         if !change(&mut state.records)? {
             return Ok(());
         }
-        let written = self.write(&state.records, &passphrase);
+        self.write_and_note(&mut state, &key)
+    }
+
+    fn write_and_note(&self, state: &mut State, key: &Key) -> Result<(), StoreError> {
+        let written = self.write(&state.records, key);
         // What was not written is not held either: the next call reads the file again.
-        state.seen = written
-            .is_ok()
-            .then(|| private_file::stamp(&self.path))
-            .flatten();
+        let stamp = written.is_ok().then(|| private_file::stamp(&self.path));
+        state.seen = stamp.flatten().map(|stamp| (stamp, key.lockwork()));
         written
     }
 
-    fn write(&self, records: &SealedRecords, passphrase: &Passphrase) -> Result<(), StoreError> {
-        let mut opened = Vec::with_capacity(records.0.len());
-        for (org, (sealed, binding)) in &records.0 {
-            opened.push((org, self.shield.open(sealed)?, binding));
-        }
-        let credentials = opened.iter().map(|(org, secret, binding)| {
-            (
-                (*org).clone(),
-                Entry {
-                    secret: Cow::Borrowed(secret.as_str()),
-                    bound_to: (*binding).clone(),
-                },
-            )
-        });
-        let contents = Contents {
-            version: FORMAT_VERSION,
-            credentials: credentials.collect(),
-        };
-        let damaged = |why| StoreError::Damaged {
+    fn write(&self, records: &SealedRecords, key: &Key) -> Result<(), StoreError> {
+        let plain = contents::write(records, &self.shield).map_err(|why| why.of(&self.path))?;
+        let encrypted = key.encrypt(&plain).ok_or_else(|| StoreError::Damaged {
             path: self.path.clone(),
-            why,
-        };
-        let plain = Zeroizing::new(
-            serde_json::to_vec(&contents).map_err(|_| damaged("cannot be written as JSON"))?,
-        );
-        let mut recipient = age::scrypt::Recipient::new(passphrase.as_secret().clone());
-        recipient.set_work_factor(WORK_FACTOR);
-        let encrypted =
-            age::encrypt(&recipient, &plain).map_err(|_| damaged("cannot be encrypted"))?;
+            why: "cannot be encrypted",
+        })?;
         Ok(private_file::replace(&self.path, &encrypted)?)
     }
 }

@@ -337,6 +337,7 @@ impl Rig {
         self.call(Request::Unlock(Unlock {
             passphrase: Some(Passphrase::parse(passphrase).unwrap()),
             create,
+            identity: None,
         }))
     }
 

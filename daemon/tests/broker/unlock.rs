@@ -46,7 +46,7 @@ async fn wrong_passphrases_are_answered_later_each_time_and_others_at_once() {
 async fn there_is_nothing_to_unlock_where_no_file_is() {
     let rig = Rig::new();
     let denial = rig.unlock("any", false).denial().await;
-    assert_eq!(denial.error, ErrorCode::Locked);
+    assert_eq!(denial.error, ErrorCode::StoreUnreadable);
     assert!(
         denial.message.starts_with("there is no encrypted file"),
         "{denial}"
@@ -59,6 +59,7 @@ async fn a_passphrase_is_needed_where_no_file_was_named_for_it() {
     let without = Unlock {
         passphrase: None,
         create: false,
+        identity: None,
     };
     assert_eq!(
         rig.call(Request::Unlock(without)).error().await,

@@ -69,7 +69,7 @@ fn what_is_left_out_has_its_default() {
         (r#"{"status":{}}"#, r#"{"status":{"organization":null}}"#),
         (
             r#"{"unlock":{}}"#,
-            r#"{"unlock":{"passphrase":null,"create":false}}"#,
+            r#"{"unlock":{"passphrase":null,"create":false,"identity":null}}"#,
         ),
     ] {
         let read = Encoding::Json.decode::<Request>(short.as_bytes()).unwrap();
@@ -194,6 +194,7 @@ fn a_list_is_not_taken_for_an_object() {
         let unlock = Request::Unlock(Unlock {
             passphrase: Some(Passphrase::parse(bracketed).unwrap()),
             create: false,
+            identity: None,
         });
         takes(&text(payload(Encoding::Json, &unlock)));
     }

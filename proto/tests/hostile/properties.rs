@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
-    DaemonStatus, Destination, DestinationOf, Done, End, Get, LastExchange, Lease, List, Lock,
-    LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome, Reject, Rename,
-    SaidSettings, Status, Stop, TokenStatus, Unlock, Use,
+    ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End, Get, LastExchange,
+    Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome,
+    Reject, Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -156,8 +156,19 @@ fn request() -> impl Strategy<Value = Request> {
             .clone()
             .prop_map(|organization| Request::Destination(DestinationOf { organization })),
         named.prop_map(|organization| Request::Status(Status { organization })),
-        (option::of(passphrase()), any::<bool>())
-            .prop_map(|(passphrase, create)| Request::Unlock(Unlock { passphrase, create })),
+        (option::of(passphrase()), any::<bool>(), option::of(text())).prop_map(
+            |(passphrase, create, identity)| Request::Unlock(Unlock {
+                passphrase,
+                create,
+                identity
+            })
+        ),
+        (option::of(passphrase()), option::of(text())).prop_map(|(passphrase, identity)| {
+            Request::ChangePassphrase(ChangePassphrase {
+                passphrase,
+                identity,
+            })
+        }),
         Just(Request::Stop(Stop {})),
         any::<bool>().prop_map(|forget_memory| Request::Lock(Lock { forget_memory })),
     ]

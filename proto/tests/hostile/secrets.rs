@@ -45,6 +45,7 @@ fn every_secret_of_the_table_would_be_found() {
     };
     assert!(written(|line| line.starts_with(r#"{"login":"#)));
     assert!(written(|line| line.starts_with(r#"{"unlock":"#)));
+    assert!(written(|line| line.starts_with(r#"{"change_passphrase":"#)));
     assert!(written(|line| line.starts_with(r#"{"reject":"#)));
     assert!(written(|line| line.starts_with(r#"{"lease":"#)));
 }

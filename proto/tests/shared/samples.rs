@@ -4,9 +4,9 @@
 use std::iter::successors;
 
 use ac_cred_proto::message::{
-    DaemonStatus, Destination, DestinationOf, Done, End, Get, LastExchange, Lease, List, Lock,
-    LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject,
-    Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use, Warning,
+    ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End, Get, LastExchange,
+    Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome,
+    PassphraseNeed, Reject, Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use, Warning,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -25,6 +25,9 @@ const CREDENTIAL: &str = r#"marker-"key\+/="#;
 
 /// The passphrase of the table.
 pub(crate) const PASSPHRASE: &str = "marker pass phrase, größer";
+
+/// The path of a file with an identity.
+const IDENTITY: &str = "/home/me/.config/age/key.txt";
 
 /// The organization's id at Appcircle.
 const GUID: &str = "7a3f0000-0000-4000-8000-000000000001";
@@ -63,6 +66,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         vec![sample("stop", Request::Stop(Stop {}))],
         locks(),
         destinations_asked(),
+        passphrase_changes(),
     ]
     .into_iter()
     .flatten()
@@ -299,14 +303,39 @@ fn locks() -> Vec<Sample<Request>> {
 }
 
 fn unlocks() -> Vec<Sample<Request>> {
-    let unlock = |passphrase, create| Request::Unlock(Unlock { passphrase, create });
+    let unlock = |passphrase, create, identity: Option<&str>| {
+        Request::Unlock(Unlock {
+            passphrase,
+            create,
+            identity: identity.map(str::to_owned),
+        })
+    };
+    let passphrase = || Some(passphrase());
     vec![
-        sample("unlock with the daemon's own file", unlock(None, false)),
+        sample("unlock with what is at hand", unlock(None, false, None)),
         sample(
             "unlock with a passphrase",
-            unlock(Some(passphrase()), false),
+            unlock(passphrase(), false, None),
         ),
-        sample("unlock of a new store", unlock(Some(passphrase()), true)),
+        sample("unlock of a new store", unlock(passphrase(), true, None)),
+        sample(
+            "unlock with an identity",
+            unlock(None, false, Some(IDENTITY)),
+        ),
+    ]
+}
+
+fn passphrase_changes() -> Vec<Sample<Request>> {
+    let change = |passphrase, identity: Option<&str>| {
+        Request::ChangePassphrase(ChangePassphrase {
+            passphrase,
+            identity: identity.map(str::to_owned),
+        })
+    };
+    vec![
+        sample("whether the store is open", change(None, None)),
+        sample("a new passphrase", change(Some(passphrase()), None)),
+        sample("an identity from now on", change(None, Some(IDENTITY))),
     ]
 }
 
