@@ -8,9 +8,13 @@ use ac_cred_proto::Org;
 use ac_cred_proto::settings::{self, EndpointVersion, Kind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::directory::{ShowWhich, Use};
+pub(crate) use self::manual::{Completions, Man, SHELLS};
 pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
 use crate::words::{duration, whole_seconds};
 
+mod directory;
+mod manual;
 mod store;
 
 /// How long `get` and `reject` wait unless told otherwise, and every command that is not told.
@@ -71,6 +75,10 @@ pub(crate) enum Command {
     /// Run, start or stop the daemon
     #[command(subcommand, arg_required_else_help = true)]
     Daemon(Daemon),
+    /// Print a script that completes in a shell
+    Completions(Completions),
+    /// Print a man page, or write all of them
+    Man(Man),
 }
 
 /// The organization that a command is about.
@@ -242,42 +250,6 @@ pub(crate) struct Status {
     pub(crate) short: bool,
 }
 
-/// What `use` is told.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  ac-cred use acme          what is meant where nothing else is said
-  ac-cred use --here acme   write .ac-cred.toml: acme is meant in this directory and below
-  ac-cred use --approve     trust the .ac-cred.toml that came with a repository
-
-Such a file names an organization and does nothing else. One that names another than you
-approved is refused until you approve it again.")]
-pub(crate) struct Use {
-    /// The organization's name or GUID
-    #[arg(value_name = "ORG", required_unless_present = "approve")]
-    pub(crate) organization: Option<Org>,
-    /// Write it to .ac-cred.toml in this directory
-    #[arg(long)]
-    pub(crate) here: bool,
-    /// Trust the nearest .ac-cred.toml, here or above
-    #[arg(long, conflicts_with_all = ["organization", "here"])]
-    pub(crate) approve: bool,
-}
-
-/// What `which` is told.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  ac-cred which          the name on stdout, the reason on stderr
-  ac-cred which --json   both for programs
-
-It is what get would use in this directory with this environment.")]
-pub(crate) struct ShowWhich {
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 /// What `reject` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -394,6 +366,23 @@ mod tests {
             }
         }
         check(&Cli::command());
+    }
+
+    #[test]
+    fn every_line_of_the_help_begins_large_and_ends_without_a_full_stop() {
+        fn check(what: &str, text: Option<&clap::builder::StyledStr>) {
+            let text = text.map(ToString::to_string).unwrap_or_default();
+            let begins_large = text.starts_with(|first: char| !first.is_lowercase());
+            assert!(begins_large && !text.ends_with('.'), "{what}: {text:?}");
+        }
+        fn walk(command: &clap::Command) {
+            check(command.get_name(), command.get_about());
+            for argument in command.get_arguments() {
+                check(argument.get_id().as_str(), argument.get_help());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod get;
 mod list;
 mod lock;
 mod login;
+mod manual;
 mod organizations;
 mod reject;
 mod status;
@@ -36,6 +37,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Lock(lock) => lock::run(&lock, reach),
         Command::Unlock(unlock) => unlock::run(&unlock, reach),
         Command::Store(Store::Passphrase(change)) => store::change_passphrase(&change, reach),
+        Command::Completions(completions) => manual::complete(&completions),
+        Command::Man(man) => manual::show(&man),
         Command::Daemon(Daemon::Run) => Err(daemon::run().into()),
         Command::Daemon(Daemon::Start) => daemon::start(),
         Command::Daemon(Daemon::Stop) => daemon::stop(),
@@ -57,8 +60,8 @@ fn reach(command: &Command) -> Reach {
         | Command::Rename(_)
         | Command::Unlock(_)
         | Command::Store(_) => (true, false),
-        // These begin or end it themselves.
-        Command::Daemon(_) => (false, false),
+        // These begin or end it themselves, or need none.
+        Command::Daemon(_) | Command::Completions(_) | Command::Man(_) => (false, false),
     };
     Reach { starts, repeats }
 }

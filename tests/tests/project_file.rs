@@ -8,10 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ac_cred_tests::world::{Output, World};
+use ac_cred_tests::{
+    process::{STRANGER, is_root_or_skips},
+    world::{Output, Run, World},
+};
 use rustix::{
     fs::{CWD, Mode, chown, mkfifoat},
-    process::{Gid, Uid, geteuid},
+    process::{Gid, Uid},
 };
 use serde_json::json;
 
@@ -19,9 +22,6 @@ const FILE: &str = ".ac-cred.toml";
 
 /// What puts something at a path.
 type Make<'a> = &'a dyn Fn(&Path);
-
-/// Somebody else, where the test may give files away.
-const STRANGER: u32 = 12_345;
 
 #[test]
 fn the_nearest_file_upwards_comes_after_what_is_said_and_before_the_default() {
@@ -230,7 +230,7 @@ fn a_directory_with_a_hostile_name_steers_nothing() {
 
 #[test]
 fn a_strangers_file_stops_nobody_where_everybody_may_write_and_is_not_trusted_elsewhere() {
-    if !geteuid().is_root() {
+    if !is_root_or_skips() {
         return;
     }
     let place = Place::new(["acme", "beta"]);
@@ -433,7 +433,7 @@ impl Place {
         directory
     }
 
-    fn run_in(&self, directory: &Path, words: &[&str]) -> ac_cred_tests::world::Run {
+    fn run_in(&self, directory: &Path, words: &[&str]) -> Run {
         self.world.ac_cred(words).current_dir(directory)
     }
 
