@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::auth_api::AuthApi;
 use crate::broker::job::{Finished, Tools};
+use crate::broker::watchers::Watchers;
 use crate::clock::{Clock, Now};
 use crate::credential_store::CredentialStores;
 use crate::policy::slot::{Answers, Attempt, Slot, Ticket};
@@ -27,6 +28,7 @@ pub mod login;
 pub mod passphrase;
 pub mod report;
 pub mod token;
+mod watchers;
 
 /// The longest sleep of the broker: a timer may oversleep a suspended machine, so decisions are
 /// made on the clock and this often at least.
@@ -39,6 +41,8 @@ pub enum Answer {
     One(Response),
     /// Messages in their order; the last one is an end.
     Many(Vec<Response>),
+    /// Messages in their order, and more as they come, for as long as the caller wants them.
+    Watch(Vec<Response>, mpsc::Receiver<Response>),
 }
 
 /// Where an answer goes; the caller may have left.
@@ -94,6 +98,7 @@ pub struct Broker {
     changing: Vec<Org>,
     jobs: JoinSet<Finished>,
     wakeups: BTreeSet<(Moment, Org)>,
+    watchers: Watchers,
     swept: Moment,
     last_number: u64,
 }
@@ -120,6 +125,7 @@ impl Broker {
             changing: Vec::new(),
             jobs: JoinSet::new(),
             wakeups: BTreeSet::new(),
+            watchers: Watchers::default(),
             swept,
             last_number: 0,
         }
@@ -171,6 +177,7 @@ impl Broker {
             Request::Unlock(unlock) => self.unlock(unlock, reply),
             Request::ChangePassphrase(change) => self.change_passphrase(change, reply),
             Request::Lock(lock) => self.lock(lock, reply),
+            Request::Watch(watch) => self.watch(&watch, reply, now),
             Request::Destination(asked) => answer(reply, self.destination(&asked)),
             Request::Stop(_) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
@@ -185,6 +192,7 @@ impl Broker {
             Finished::Exchanged(attempt, result) => self.settle(attempt, result, now),
             Finished::Proved(proved) => self.proved(*proved, now),
             Finished::Changed(changed) => self.changed(*changed, now),
+            Finished::Unlocked(reply, opened) => self.unlocked(reply, opened),
             Finished::Answered(reply, response) => answer(reply, Answer::One(response)),
         }
     }
@@ -206,6 +214,7 @@ impl Broker {
                 self.attend(&org, now);
             }
         }
+        self.tell_aged(now);
         if self.swept.until(now.moment) >= LONGEST_SLEEP {
             self.sweep(now);
         }
@@ -228,7 +237,10 @@ impl Broker {
         let due = self
             .wakeups
             .first()
-            .map_or(sweep, |(due, _)| sweep.min(*due));
+            .map(|(due, _)| *due)
+            .into_iter()
+            .chain(self.watchers.next())
+            .fold(sweep, Moment::min);
         self.clock.now().moment.until(due)
     }
 
@@ -263,9 +275,12 @@ impl Broker {
             return;
         };
         let answers = if let Some(denial) = gone {
-            slot.forget(&denial, now.moment)
+            let answers = slot.forget(&denial, now.moment);
+            self.tell_gone(org);
+            answers
         } else {
             slot.reconsider(now.moment);
+            self.tell_dropped(org);
             Answers::default()
         };
         self.give(org, answers, now);

@@ -42,6 +42,12 @@ impl Moment {
         Self(self.0.saturating_add(span.0))
     }
 
+    /// The moment `span` earlier, or the beginning of time.
+    #[must_use]
+    pub fn before(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
     /// How long it is from `self` until `later`; nothing when `later` has passed.
     #[must_use]
     pub fn until(self, later: Self) -> Span {

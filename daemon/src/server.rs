@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use ac_cred_proto::frame::{Encoding, FrameError, HEADER_LENGTH, MAX_LENGTH, payload_length};
+use ac_cred_proto::message::End;
 use ac_cred_proto::{Denial, ErrorCode, Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -86,7 +87,7 @@ where
             Err(wrong) => Err(wrong),
         };
         let served = match request {
-            Ok(request) => connection.answer(request, &calls).await,
+            Ok(request) => connection.answer(request, &calls, &mut shutdown).await,
             Err(ended) => Err(ended),
         };
         if let Err(ended) = served {
@@ -175,7 +176,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Asks the broker and writes its answer.
-    async fn answer(&mut self, request: Request, calls: &mpsc::Sender<Call>) -> Result<(), Ended> {
+    async fn answer(
+        &mut self,
+        request: Request,
+        calls: &mpsc::Sender<Call>,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<(), Ended> {
         let (reply, answered) = oneshot::channel();
         // A login that is given up must store nothing; other calls cost nothing when they go on.
         let ends_with_its_caller = matches!(request, Request::Login(_));
@@ -190,6 +196,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match answer {
             Answer::One(response) => self.write(&[response]).await,
             Answer::Many(responses) => self.write(&responses).await,
+            Answer::Watch(first, then) => {
+                self.write(&first).await?;
+                self.tell(then, shutdown).await
+            }
+        }
+    }
+
+    /// Writes what comes until the peer leaves; an end, when the daemon or the broker has enough.
+    async fn tell(
+        &mut self,
+        mut events: mpsc::Receiver<Response>,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<(), Ended> {
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = events.recv() => event,
+                _ = shutdown.wait_for(|ends| *ends) => None,
+                () = self.closed() => return Err(Ended::Gone),
+            };
+            match event {
+                Some(event) => self.write(&[event]).await?,
+                None => return self.write(&[Response::End(End {})]).await,
+            }
         }
     }
 

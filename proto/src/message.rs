@@ -4,8 +4,10 @@
 //! Times to wait are in milliseconds, lives of tokens in whole seconds, points in time
 //! [`Timestamp`]s.
 
+pub use self::event::{Event, EventKind, Watch};
 pub use self::status::{DaemonStatus, LastExchange, OrganizationStatus, Outcome, TokenStatus};
 
+mod event;
 mod status;
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,9 @@ pub enum Request {
     Destination(DestinationOf),
     /// Encrypt the store anew, so that something else opens it; answered by [`Response::Done`].
     ChangePassphrase(ChangePassphrase),
+    /// What changes, as it changes; answered by a [`Response::Event`] each, until the connection or
+    /// the daemon ends, then [`Response::End`].
+    Watch(Watch),
 }
 
 /// Asks for a session token.
@@ -273,6 +278,8 @@ pub enum Response {
     Denied(Denial),
     /// Where an organization's tokens may be sent.
     Destination(Box<Destination>),
+    /// What has changed; more may follow.
+    Event(Box<Event>),
 }
 
 /// A session token with the life it has left.

@@ -55,6 +55,7 @@ variants! {
         Lock = "request-lock",
         Destination = "request-destination",
         ChangePassphrase = "request-change_passphrase",
+        Watch = "request-watch",
     }
 }
 
@@ -70,6 +71,7 @@ variants! {
         End = "response-end",
         Denied = "response-denied",
         Destination = "response-destination",
+        Event = "response-event",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ac_cred_proto::message::{Done, End, Lock, Logout, Name, Rename, Use};
+use ac_cred_proto::message::{Done, End, EventKind, Lock, Logout, Name, Rename, Use};
 use ac_cred_proto::settings::Store;
 use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
@@ -121,6 +121,7 @@ impl Broker {
         for org in all {
             self.forget(&org, &locked(), now);
         }
+        self.tell(EventKind::Locked, None);
         answer(reply, Answer::One(Response::Done(Done {})));
     }
 
@@ -190,6 +191,7 @@ impl Broker {
         for (org, _) in organizations {
             tracing::info!(%org, "logged out");
             self.forget(&org, &logged_out_of(&org), now);
+            self.tell_gone(&org);
             names.push(Response::Name(Name { organization: org }));
         }
         names.push(Response::End(End {}));
@@ -207,6 +209,8 @@ impl Broker {
         for org in self.attempts.values_mut().filter(|org| *org == old) {
             new.clone_into(org);
         }
+        self.tell_gone(old);
+        self.tell_renewed(new, now);
         self.attend(new, now);
     }
 }

@@ -29,6 +29,8 @@ pub enum Finished {
     Proved(Box<Proved>),
     /// A change of stores and settings.
     Changed(Box<Changed>),
+    /// An attempt to open the encrypted file.
+    Unlocked(Reply, Result<(), Denial>),
     /// What only has to be answered.
     Answered(Reply, Response),
 }

@@ -183,6 +183,7 @@ impl Broker {
             let slot = self.slots.entry(org.clone()).or_default();
             let answers = slot.install(grant, (proved.moment, proved.wall));
             self.give(&org, answers, now);
+            self.tell_renewed(&org, now);
         }
         answer(reply, Answer::One(response));
     }

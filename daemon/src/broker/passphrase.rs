@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ac_cred_proto::message::{ChangePassphrase, Done, Unlock};
+use ac_cred_proto::message::{ChangePassphrase, Done, EventKind, Unlock};
 use ac_cred_proto::{Denial, ErrorCode, Response};
 
 use crate::broker::job::{Finished, Tools, blocking};
-use crate::broker::{Broker, Reply};
+use crate::broker::{Answer, Broker, Reply, answer, deny};
 use crate::credential_store::file::{FileStore, NewKey};
 
 /// After this many wrong passphrases in a row the delay grows no further.
@@ -21,6 +21,16 @@ impl Broker {
     pub(crate) fn unlock(&mut self, unlock: Unlock, reply: Reply) {
         self.jobs
             .spawn(open_store(self.tools.clone(), unlock, reply));
+    }
+
+    pub(crate) fn unlocked(&mut self, reply: Reply, opened: Result<(), Denial>) {
+        match opened {
+            Ok(()) => {
+                self.tell(EventKind::Unlocked, None);
+                answer(reply, Answer::One(Response::Done(Done {})));
+            }
+            Err(denial) => deny(reply, denial),
+        }
     }
 
     pub(crate) fn change_passphrase(&mut self, change: ChangePassphrase, reply: Reply) {
@@ -40,7 +50,7 @@ async fn open_store(tools: Tools, unlock: Unlock, reply: Reply) -> Finished {
     if wrong > 0 {
         tokio::time::sleep(Duration::from_millis(PASSPHRASE_DELAY_MS << wrong)).await;
     }
-    answered(reply, opened)
+    Finished::Unlocked(reply, opened)
 }
 
 async fn change_key(tools: Tools, change: ChangePassphrase, reply: Reply) -> Finished {

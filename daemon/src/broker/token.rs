@@ -34,9 +34,12 @@ impl Broker {
             Ok(found) => found,
             Err(denial) => return deny(reply, denial),
         };
-        let decision = self
-            .slot(&org)
-            .reject(reject.token.as_ref(), caller, now.moment);
+        let slot = self.slot(&org);
+        let had_one = slot.held(now.moment).is_some();
+        let decision = slot.reject(reject.token.as_ref(), caller, now.moment);
+        if had_one && slot.held(now.moment).is_none() {
+            self.tell_dropped(&org);
+        }
         self.follow(&org, decision, (caller.ticket, reply), now);
     }
 
@@ -141,8 +144,16 @@ impl Broker {
             }
         }
         let result = result.map_err(|failure| hinted(failure, &org));
+        let failed = result
+            .as_ref()
+            .err()
+            .map(|failure| failure.denial().clone());
         let answers = slot.settle(attempt, result, (now.moment, now.wall), fastrand::f64());
         self.give(&org, answers, now);
+        match failed {
+            None => self.tell_renewed(&org, now),
+            Some(denial) => self.tell_failed(&org, &denial),
+        }
         self.attend(&org, now);
     }
 

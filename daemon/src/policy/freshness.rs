@@ -26,6 +26,12 @@ pub fn is_stale(left: Span, whole: Span) -> bool {
     left.0 < whole.0 / 4
 }
 
+/// The life that a token of `whole` life has left when it has just become stale.
+#[must_use]
+pub fn stale_life(whole: Span) -> Span {
+    Span((whole.0 / 4).saturating_sub(1))
+}
+
 /// The life of a token at its receipt, from its own end (`exp`, Unix seconds), the server's
 /// `expires_in` (seconds) and the server's clock (Unix seconds).
 ///
@@ -78,5 +84,10 @@ mod tests {
     fn a_token_is_stale_in_the_last_quarter_of_its_life() {
         assert!(!is_stale(Span::seconds(900), Span::seconds(3_600)));
         assert!(is_stale(Span(899_999), Span::seconds(3_600)));
+        for whole in [Span(0), Span(4), Span::seconds(1), Span::seconds(3_600)] {
+            let left = stale_life(whole);
+            assert_eq!(is_stale(left, whole), whole > Span(0), "{whole:?}");
+            assert!(!is_stale(Span(left.0 + 1), whole), "{whole:?}");
+        }
     }
 }

@@ -241,6 +241,12 @@ impl Slot {
         self.held.as_ref().filter(|held| held.expires > now)
     }
 
+    /// The refusal that stands until the credential or its settings change.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Denial> {
+        self.refused.as_ref()
+    }
+
     /// When and how the last exchange ended.
     #[must_use]
     pub fn last_exchange(&self) -> Option<LastExchange> {

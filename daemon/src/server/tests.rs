@@ -1,7 +1,7 @@
 //! A connection as its peer sees it, over a pipe in memory and with a clock that stands still until
 //! everybody waits; the test plays the broker.
 
-use ac_cred_proto::message::{Done, End, Get, Lease, List, Name, Stop};
+use ac_cred_proto::message::{Done, End, Event, EventKind, Get, Lease, List, Name, Stop, Watch};
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::time::Timestamp;
 use ac_cred_proto::{Org, WIRE_VERSION};
@@ -631,4 +631,61 @@ async fn without_a_broker_a_caller_is_told_that_the_daemon_ends() {
         during.reads_denial().await.error,
         ErrorCode::DaemonUnreachable
     );
+}
+
+fn told() -> Response {
+    Response::Event(Box::new(Event::new(EventKind::Locked, None)))
+}
+
+/// A peer that watches, and where the broker tells it something.
+async fn watching(buffer: usize) -> (Peer, mpsc::Sender<Response>) {
+    let mut peer = Peer::with_buffer(Encoding::Json, buffer);
+    let watch = Request::Watch(Watch { organization: None });
+    peer.ask(&watch).await;
+    let (events, then) = mpsc::channel(4);
+    peer.is_answered(Answer::Watch(vec![told()], then)).await;
+    (peer, events)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_may_be_silent_and_is_told_whenever_something_comes() {
+    let (mut peer, events) = watching(MAX_LENGTH).await;
+    assert!(matches!(peer.reads().await, Response::Event(_)));
+    for _ in 0..3 {
+        tokio::time::advance(SECOND * 3_600).await;
+        events.send(told()).await.unwrap();
+        assert!(matches!(peer.reads().await, Response::Event(_)));
+    }
+    drop(events);
+    assert!(matches!(peer.reads().await, Response::End(_)));
+    peer.ask(&list()).await;
+    peer.is_answered(names(0)).await;
+    assert!(matches!(peer.reads().await, Response::End(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_ends_when_its_peer_leaves() {
+    let (mut peer, events) = watching(MAX_LENGTH).await;
+    peer.reads().await;
+    peer.stream.shutdown().await.unwrap();
+    events.closed().await;
+    peer.is_closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_ends_with_the_daemon() {
+    let (mut peer, _events) = watching(MAX_LENGTH).await;
+    peer.reads().await;
+    peer.shutdown.send_replace(true);
+    assert!(matches!(peer.reads().await, Response::End(_)));
+    peer.is_closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_that_does_not_read_is_dropped() {
+    let (mut peer, events) = watching(16).await;
+    let (began, telling) = (now(), async { while events.send(told()).await.is_ok() {} });
+    telling.await;
+    assert!(now() - began <= PIECE_OF_ANSWER);
+    peer.is_closed().await;
 }

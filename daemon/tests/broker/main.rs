@@ -18,3 +18,5 @@ mod settings;
 mod time;
 #[cfg(test)]
 mod unlock;
+#[cfg(test)]
+mod watching;

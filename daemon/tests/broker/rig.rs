@@ -54,7 +54,15 @@ impl Pending {
     pub(crate) async fn all(self) -> Vec<Response> {
         match self.0.await.expect("every call is answered") {
             Answer::One(response) => vec![response],
-            Answer::Many(responses) => responses,
+            Answer::Many(responses) | Answer::Watch(responses, _) => responses,
+        }
+    }
+
+    /// What a watcher is told at once, and where the rest comes.
+    pub(crate) async fn watch(self) -> (Vec<Response>, mpsc::Receiver<Response>) {
+        match self.0.await.expect("every call is answered") {
+            Answer::Watch(first, then) => (first, then),
+            Answer::One(_) | Answer::Many(_) => panic!("no watch"),
         }
     }
 

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
-    ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End, Get, LastExchange,
-    Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome,
-    Reject, Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use,
+    ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End, Event, EventKind, Get,
+    LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus,
+    Outcome, Reject, Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -171,6 +171,7 @@ fn request() -> impl Strategy<Value = Request> {
         }),
         Just(Request::Stop(Stop {})),
         any::<bool>().prop_map(|forget_memory| Request::Lock(Lock { forget_memory })),
+        option::of(org()).prop_map(|organization| Request::Watch(Watch { organization })),
     ]
 }
 
@@ -288,6 +289,25 @@ fn denied() -> impl Strategy<Value = Response> {
     )
 }
 
+fn event() -> impl Strategy<Value = Response> {
+    let life = (option::of(time()), any::<Option<u32>>());
+    let error = option::of(select(ErrorCode::ALL));
+    let kind = select(EventKind::ALL);
+    (kind, option::of(org()), life, error, texts::<2>()).prop_map(
+        |(event, organization, (expires_at, expires_in), error, [message, hint])| {
+            Response::Event(Box::new(Event {
+                event,
+                organization,
+                expires_at,
+                expires_in,
+                error,
+                message,
+                hint,
+            }))
+        },
+    )
+}
+
 fn response() -> impl Strategy<Value = Response> {
     let needs = (kind(), select(samples::passphrase_needs()));
     prop_oneof![
@@ -301,6 +321,7 @@ fn response() -> impl Strategy<Value = Response> {
         Just(Response::End(End {})),
         denied(),
         destination(),
+        event(),
     ]
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, FrameError};
 use ac_cred_proto::message::{
-    DaemonStatus, Destination, Done, End, LastExchange, Lease, LoggedIn, LoginNeeds, Name,
-    OrganizationStatus, Outcome, PassphraseNeed, TokenStatus, Warning,
+    DaemonStatus, Destination, Done, End, Event, EventKind, LastExchange, Lease, LoggedIn,
+    LoginNeeds, Name, OrganizationStatus, Outcome, PassphraseNeed, TokenStatus, Warning,
 };
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::settings::{Kind, Store};
@@ -83,6 +83,7 @@ impl Harmless for Warning {}
 impl Harmless for Outcome {}
 impl Harmless for PassphraseNeed {}
 impl Harmless for ErrorCode {}
+impl Harmless for EventKind {}
 impl<T: Harmless> Harmless for Option<T> {}
 
 /// Takes an answer apart down to its fields.
@@ -124,6 +125,7 @@ fn fields(response: &Response) -> Vec<&dyn Harmless> {
             retry_after,
         }) => vec![error, message, hint, retry_after],
         Response::Destination(destination) => fields_of_destination(destination),
+        Response::Event(event) => fields_of_event(event),
     }
 }
 
@@ -137,6 +139,27 @@ fn fields_of_destination(destination: &Destination) -> Vec<&dyn Harmless> {
         proxy,
     } = destination;
     vec![organization, auth_url, api_url, mcp_url, ca_file, proxy]
+}
+
+fn fields_of_event(event: &Event) -> Vec<&dyn Harmless> {
+    let Event {
+        event,
+        organization,
+        expires_at,
+        expires_in,
+        error,
+        message,
+        hint,
+    } = event;
+    vec![
+        event,
+        organization,
+        expires_at,
+        expires_in,
+        error,
+        message,
+        hint,
+    ]
 }
 
 fn fields_of_lease(lease: &Lease) -> Vec<&dyn Harmless> {

@@ -4,9 +4,10 @@
 use std::iter::successors;
 
 use ac_cred_proto::message::{
-    ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End, Get, LastExchange,
-    Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome,
-    PassphraseNeed, Reject, Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use, Warning,
+    ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End, Event, EventKind, Get,
+    LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus,
+    Outcome, PassphraseNeed, Reject, Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use,
+    Warning, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -67,6 +68,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         locks(),
         destinations_asked(),
         passphrase_changes(),
+        watches(),
     ]
     .into_iter()
     .flatten()
@@ -91,6 +93,7 @@ pub(crate) fn responses() -> Vec<Sample<Response>> {
         vec![sample("end", Response::End(End {}))],
         denials(),
         destinations(),
+        events(),
     ]
     .into_iter()
     .flatten()
@@ -299,6 +302,14 @@ fn locks() -> Vec<Sample<Request>> {
     vec![
         sample("lock that loses nothing", lock(false)),
         sample("lock that may lose what rests in memory", lock(true)),
+    ]
+}
+
+fn watches() -> Vec<Sample<Request>> {
+    let watch = |organization| Request::Watch(Watch { organization });
+    vec![
+        sample("watch of all organizations", watch(None)),
+        sample("watch of one", watch(Some(alias()))),
     ]
 }
 
@@ -553,4 +564,29 @@ fn denials() -> Vec<Sample<Response>> {
         ),
     ]);
     samples
+}
+
+fn events() -> Vec<Sample<Response>> {
+    let whole = Event {
+        expires_at: Some(time()),
+        expires_in: Some(3_540),
+        ..Event::new(EventKind::Renewed, Some(alias()))
+    };
+    let why = Event {
+        error: Some(ErrorCode::CredentialRefused),
+        message: Some("auth.appcircle.io refused the credential (401)".to_owned()),
+        hint: Some("ac-cred login acme-prod".to_owned()),
+        ..Event::new(EventKind::LoginNeeded, Some(alias()))
+    };
+    let bare = EventKind::ALL.iter().map(|&kind| {
+        let message = Response::Event(Box::new(Event::new(kind, None)));
+        sample(format!("event {kind:?}"), message)
+    });
+    [
+        sample("event with a life", Response::Event(Box::new(whole))),
+        sample("event with a reason", Response::Event(Box::new(why))),
+    ]
+    .into_iter()
+    .chain(bare)
+    .collect()
 }

@@ -5,7 +5,7 @@ use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::time::Timestamp;
 use ac_cred_proto::{Denial, ErrorCode};
 
-use crate::policy::{Moment, Span};
+use crate::policy::{Moment, Span, freshness};
 
 /// A caller that waits, by the number its owner gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +91,19 @@ impl Held {
     #[must_use]
     pub fn left(&self, now: Moment) -> Span {
         now.until(self.expires)
+    }
+
+    /// Whether so little of its life is left that it should be renewed.
+    #[must_use]
+    pub fn is_stale(&self, now: Moment) -> bool {
+        freshness::is_stale(self.left(now), self.life)
+    }
+
+    /// When it becomes stale, and when it ends.
+    #[must_use]
+    pub fn ages(&self) -> [Moment; 2] {
+        let stale = self.expires.before(freshness::stale_life(self.life));
+        [stale, self.expires]
     }
 }
 
