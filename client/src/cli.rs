@@ -1,21 +1,22 @@
 //! What can be typed. The help is the manual, and parsing looks at nothing but the words.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ac_cred_proto::Org;
 use ac_cred_proto::settings::{self, EndpointVersion, Kind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::directory::{ShowWhich, Use};
 pub(crate) use self::manual::{Completions, Man, SHELLS};
 pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
-use crate::words::{duration, whole_seconds};
+pub(crate) use self::token::{Format, Get, Shell, plain_get};
+use crate::words::duration;
 
 mod directory;
 mod manual;
 mod store;
+mod token;
 
 /// How long `get` and `reject` wait unless told otherwise, and every command that is not told.
 pub(crate) const USUAL_WAIT: Duration = Duration::from_secs(8);
@@ -176,46 +177,6 @@ pub(crate) struct Login {
     pub(crate) quiet: bool,
 }
 
-/// What `get` is told.
-#[derive(Debug, PartialEq, Eq, Args)]
-#[command(after_help = "\
-Examples:
-  ac-cred get                      the token of the default or only organization
-  ac-cred get acme --min-ttl 30m   a token that lives at least half an hour, or exit 5
-  ac-cred get acme --format json   the token, its life and the API's address
-  curl -H \"Authorization: Bearer $(ac-cred get acme)\" https://api.appcircle.io/...
-
-It never asks a question. On failure it prints nothing on stdout.")]
-pub(crate) struct Get {
-    #[command(flatten)]
-    pub(crate) which: Which,
-    /// What to print: the token alone, or JSON with its life and the API's address
-    #[arg(long, value_enum, default_value_t = Format::Token)]
-    pub(crate) format: Format,
-    /// The life that the token must have [default: 5 minutes are wished for, not demanded]
-    #[arg(long, value_name = "DURATION", value_parser = whole_seconds)]
-    pub(crate) min_ttl: Option<u32>,
-    /// Demand a new token
-    #[arg(long)]
-    pub(crate) refresh: bool,
-    /// How long the whole call may take
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
-    pub(crate) wait: Duration,
-    /// Do not start a daemon
-    #[arg(long)]
-    pub(crate) no_start: bool,
-    /// Say nothing on stderr when it succeeds
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-}
-
-/// How a token is printed; the option's help says what each is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Token,
-    Json,
-}
-
 /// What `list` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -322,29 +283,6 @@ Credentials that rest in memory are forgotten.")]
     Stop,
 }
 
-/// `get` or `get ORG`, without the parser: most calls are one of them, and the parser would take
-/// as long as the rest of the call.
-pub(crate) fn plain_get(words: &[OsString]) -> Option<Get> {
-    let (command, rest) = words.split_first()?;
-    let argument = match rest {
-        [] => None,
-        [name] => Some(Org::parse(name.to_str()?).ok()?),
-        _ => return None,
-    };
-    (command == "get").then_some(Get {
-        which: Which {
-            argument,
-            option: None,
-        },
-        format: Format::Token,
-        min_ttl: None,
-        refresh: false,
-        wait: USUAL_WAIT,
-        no_start: false,
-        quiet: false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -383,28 +321,5 @@ mod tests {
             command.get_subcommands().for_each(walk);
         }
         walk(&Cli::command());
-    }
-
-    #[test]
-    fn a_plain_get_is_what_the_parser_would_have_made_of_it() {
-        for words in [&["get"][..], &["get", "acme"], &["get", "help"]] {
-            let quick = plain_get(&words.iter().map(OsString::from).collect::<Vec<_>>());
-            let cli = Cli::try_parse_from([&["ac-cred"], words].concat()).unwrap();
-            let Command::Get(get) = cli.command else {
-                panic!("{words:?} is not a get");
-            };
-            assert_eq!(quick, Some(get), "{words:?}");
-        }
-        for words in [
-            &[][..],
-            &["list"],
-            &["get", "-q"],
-            &["get", "--help"],
-            &["get", "a b"],
-            &["get", "a", "b"],
-        ] {
-            let words: Vec<_> = words.iter().map(OsString::from).collect();
-            assert_eq!(plain_get(&words), None, "{words:?}");
-        }
     }
 }

@@ -21,13 +21,10 @@ use crate::failure::{self, Failure};
 /// Enough for a lease as JSON besides its token, so that no copy is left by a growing buffer.
 const LEASE_WITHOUT_TOKEN: usize = 1_024;
 
-/// Prints a token and a line feed.
-pub(crate) fn token(token: &SessionToken) -> Result<(), Failure> {
-    let text = token.expose();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-    bytes.extend_from_slice(text.as_bytes());
-    bytes.push(b'\n');
-    write(&bytes)
+/// Prints texts with a token between each two.
+pub(crate) fn token(token: &SessionToken, pieces: &[&str]) -> Result<(), Failure> {
+    let text = Zeroizing::new(pieces.join(token.expose()));
+    write(text.as_bytes())
 }
 
 /// Prints a token with the life it has left, as one line of JSON.

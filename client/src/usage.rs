@@ -233,7 +233,7 @@ mod tests {
         let get = "ac-cred get";
         check(
             "get --format yaml",
-            "--format <FORMAT> cannot be used: it is one of token, json",
+            "--format <FORMAT> cannot be used: it is one of token, json, header, headers, curl, env",
             get,
         );
         check(

@@ -218,7 +218,7 @@ impl World {
     }
 
     /// A program that finds `ac-cred` in its path.
-    fn in_path(&self, program: &str) -> Run {
+    pub fn in_path(&self, program: impl AsRef<OsStr>) -> Run {
         let mut path = OsString::from(self.programs);
         path.push(":/usr/bin:/bin");
         self.program(program).env("PATH", path)

@@ -1,46 +1,43 @@
 //! `get`: prints a session token.
 
-use ac_cred_proto::message::{Get, Warning};
-use ac_cred_proto::{Org, Request, Response};
+use ac_cred_proto::message::Lease;
 
-use crate::call::{Call, Reach, beside_the_question};
-use crate::cli::{self, Format};
-use crate::failure::Failure;
-use crate::{organization, output};
+use crate::call::{Call, Reach};
+use crate::cli::{Format, Get, Shell};
+use crate::failure::{Failure, usage};
+use crate::lease::{self, Wish};
+use crate::{organization, output, token_format};
 
-pub(super) fn run(get: cli::Get, reach: Reach) -> Result<(), Failure> {
-    let organization = organization::said(get.which)?;
-    let response = Call::new(reach, get.wait).answer(|wait_ms| {
-        Request::Get(Get {
-            organization: organization.clone(),
-            min_ttl: get.min_ttl,
-            refresh: get.refresh,
-            wait_ms,
-        })
-    })?;
-    let Response::Lease(lease) = response else {
-        return Err(beside_the_question().into());
+pub(super) fn run(get: Get, reach: Reach) -> Result<(), Failure> {
+    let shell = shell(&get)?;
+    let wish = Wish {
+        organization: organization::said(get.which)?,
+        min_ttl: get.min_ttl,
+        refresh: get.refresh,
     };
-    match get.format {
-        Format::Token => output::token(&lease.access_token)?,
-        Format::Json => output::lease(&lease)?,
-    }
+    let lease = lease::ask(&Call::new(reach, get.wait), &wish)?;
+    print(&lease, get.format, shell)?;
     if !get.quiet {
         if output::is_terminal() {
             output::note("the token is on the screen; -q prints it without this line");
         }
-        if let Some(warning) = lease.warning {
-            output::note(&in_words(warning, &lease.organization));
-        }
+        lease::tell_warning(&lease);
     }
     Ok(())
 }
 
-fn in_words(warning: Warning, organization: &Org) -> String {
-    match warning {
-        Warning::CredentialRefused => format!(
-            "this token is the last one, because the Auth API refused the credential of \
-             {organization}; run: ac-cred login {organization}"
-        ),
+fn shell(get: &Get) -> Result<Shell, Failure> {
+    match get.shell {
+        Some(_) if get.format != Format::Env => {
+            Err(usage("--shell goes with --format env").hint("ac-cred get --help"))?
+        }
+        said => Ok(said.unwrap_or(Shell::Posix)),
+    }
+}
+
+fn print(lease: &Lease, format: Format, shell: Shell) -> Result<(), Failure> {
+    match token_format::pieces(format, shell) {
+        Some(pieces) => output::token(&lease.access_token, pieces),
+        None => output::lease(lease),
     }
 }
