@@ -257,6 +257,20 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     flush_directory(directory).map_err(system(directory))
 }
 
+/// Removes a file, if it is there, and flushes the directory.
+///
+/// # Errors
+///
+/// [`FileError`] when either fails.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(system(path)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    flush_directory(directory).map_err(system(directory))
+}
+
 /// The directory of a file, made with mode 0700 where it is missing.
 ///
 /// # Errors

@@ -103,6 +103,22 @@ impl Key {
         }
     }
 
+    /// The identities of several files; one that cannot be read is left out where another can.
+    pub(super) fn from_identity_files(paths: &[PathBuf]) -> Result<Self, StoreError> {
+        let (mut found, mut refused) = (Vec::new(), None);
+        for path in paths {
+            match Self::from_identity_file(path) {
+                Ok(Self::Identities(_, identities)) => found.extend(identities),
+                Ok(Self::Passphrase(_)) => {}
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        match (refused, paths.first()) {
+            (Some(error), _) if found.is_empty() => Err(error),
+            (_, first) => Ok(Self::Identities(first.cloned().unwrap_or_default(), found)),
+        }
+    }
+
     /// How a file is encrypted with it.
     pub(super) fn lockwork(&self) -> Lockwork {
         match self {

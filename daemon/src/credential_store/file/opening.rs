@@ -13,8 +13,8 @@ use crate::credential_store::{SealedRecords, StoreError};
 use crate::private_file::{self, FileError, Privacy};
 use crate::shield::{Sealed, ShieldError};
 
-/// The longest path of an identity file, in bytes; the system has none that is longer.
-const MAX_PATH: u64 = 4_096;
+/// The longest list of identity files, in bytes: two paths, each as long as the system has them.
+const MAX_PATHS: u64 = 2 * 4_096;
 
 /// What is to open the file from now on.
 pub enum NewKey {
@@ -87,7 +87,7 @@ impl FileStore {
         }
         self.open(&key, file, create)?;
         let _lock = private_file::lock_beside(&self.path)?;
-        self.remember(identities)
+        self.remember(&[identities.to_owned()])
     }
 
     /// Takes over what a key opens.
@@ -137,7 +137,8 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the file is then opened by what opened it.
+    /// [`StoreError`]; the file is then opened by what opened it, or by the new key where only its
+    /// directory could not be flushed.
     pub fn change_key(&self, new: &NewKey) -> Result<(), StoreError> {
         let mut state = self.open_state()?;
         let _lock = private_file::lock_beside(&self.path)?;
@@ -147,21 +148,18 @@ impl FileStore {
             NewKey::IdentityFile(path) => Key::from_identity_file(path)?,
         };
         let sealed = self.sealed(&key)?;
-        let before = self.identity_file().ok().flatten();
-        // The file's header tells which of the two opens it: a path too many is in nobody's way.
-        if let NewKey::IdentityFile(path) = new {
-            self.remember(path)?;
-        }
-        if let Err(error) = self.write_and_note(&mut state, &key) {
-            self.restore(before.as_deref());
-            return Err(error);
-        }
-        if key.lockwork() == Lockwork::Passphrase {
-            self.restore(None);
-        }
+        let before = self.identity_files().unwrap_or_default();
+        // A path too many is in nobody's way: a crash, or a failure after which the disk may hold
+        // either, leaves what opens the old file and the new one.
+        let after = match new {
+            NewKey::Passphrase(_) => Vec::new(),
+            NewKey::IdentityFile(path) => vec![path.clone()],
+        };
+        self.remember(&[&after[..], &before].concat())?;
+        self.write_and_note(&mut state, &key)?;
         self.is_open.store(sealed.is_some(), Ordering::Release);
         state.passphrase = sealed;
-        Ok(())
+        self.remember(&after)
     }
 
     /// The passphrase of a key, sealed; nothing of one that is a file.
@@ -178,41 +176,36 @@ impl FileStore {
         self.path.with_extension("identity")
     }
 
-    /// The identity file that was chosen.
-    fn identity_file(&self) -> Result<Option<PathBuf>, StoreError> {
+    /// The identity files that were chosen: more than one where a change between them was cut short.
+    fn identity_files(&self) -> Result<Vec<PathBuf>, StoreError> {
         let pointer = self.pointer();
-        match private_file::read(&pointer, Privacy::Secret, MAX_PATH) {
-            Ok((bytes, _)) => {
-                let text = std::str::from_utf8(&bytes).unwrap_or_default();
-                let path = PathBuf::from(text.trim_end_matches('\n'));
-                let why = "does not hold an absolute path";
-                let path = Some(path).filter(|path| path.is_absolute());
-                let path = path.ok_or(StoreError::Damaged { path: pointer, why })?;
-                Ok(Some(path))
-            }
-            Err(FileError::Missing(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+        let bytes = match private_file::read(&pointer, Privacy::Secret, MAX_PATHS) {
+            Ok((bytes, _)) => bytes,
+            Err(FileError::Missing(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let text = std::str::from_utf8(&bytes).unwrap_or_default();
+        let paths: Vec<PathBuf> = text.lines().map(PathBuf::from).collect();
+        if paths.is_empty() || !paths.iter().all(|path| path.is_absolute()) {
+            let why = "does not hold absolute paths";
+            return Err(StoreError::Damaged { path: pointer, why });
         }
+        Ok(paths)
     }
 
-    /// Remembers an identity file, under the lock of the encrypted file.
-    fn remember(&self, identities: &Path) -> Result<(), StoreError> {
-        if self
-            .identity_file()
-            .is_ok_and(|known| known.as_deref() == Some(identities))
-        {
+    /// Remembers identity files, under the lock of the encrypted file.
+    fn remember(&self, identities: &[PathBuf]) -> Result<(), StoreError> {
+        if self.identity_files().is_ok_and(|known| known == identities) {
             return Ok(());
         }
-        let line = format!("{}\n", identities.display());
-        Ok(private_file::replace(&self.pointer(), line.as_bytes())?)
-    }
-
-    /// Puts the path of an identity file back, or away; what cannot be done is in nobody's way.
-    fn restore(&self, before: Option<&Path>) {
-        match before {
-            Some(path) => drop(self.remember(path)),
-            None => drop(std::fs::remove_file(self.pointer())),
+        if identities.is_empty() {
+            return Ok(private_file::remove(&self.pointer())?);
         }
+        let lines = identities
+            .iter()
+            .map(|path| format!("{}\n", path.display()));
+        let text: String = lines.collect();
+        Ok(private_file::replace(&self.pointer(), text.as_bytes())?)
     }
 
     fn opened_by_identity(&self) -> StoreError {
@@ -225,10 +218,11 @@ impl FileStore {
 
     /// The key that no person has to give.
     fn key_at_hand(&self, lockwork: Option<Lockwork>) -> Result<Key, StoreError> {
-        if lockwork != Some(Lockwork::Passphrase)
-            && let Some(path) = self.identity_file()?
-        {
-            return Key::from_identity_file(&path);
+        if lockwork != Some(Lockwork::Passphrase) {
+            let identities = self.identity_files()?;
+            if !identities.is_empty() {
+                return Key::from_identity_files(&identities);
+            }
         }
         match &self.passphrase_file {
             _ if lockwork == Some(Lockwork::Identity) => Err(self.opened_by_identity()),

@@ -1,0 +1,178 @@
+//! What a daemon writes, cut short: killed at every system call on its files, refused each of them,
+//! or without power. The files afterwards hold the old or the new state, and are in nobody's way.
+
+#![cfg(target_os = "linux")]
+
+mod daemon;
+mod home;
+mod power;
+mod trace;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use ac_cred_tests::process::has_program_or_skips;
+use serde_json::{Value, json};
+
+use home::Home;
+use trace::{Cut, Strace};
+
+/// What the system answers where a disk or its driver fails; at every call.
+const FAILS: &str = "EIO";
+
+/// What it answers where a file system takes nothing more; at calls that change something.
+const TAKES_NOTHING: [&str; 3] = ["ENOSPC", "EDQUOT", "EROFS"];
+
+/// An organization that is not known, and one whose credential is gone.
+const UNKNOWN: &str = "unknown_organization";
+const GONE: &str = "login_required";
+
+/// A change, and what each organization has before, in between and afterwards.
+struct Change {
+    request: fn(&Home) -> Value,
+    /// Alias, and what a `get` of it may answer; the last is what it answers when all is done.
+    states: &'static [(&'static str, &'static [&'static str])],
+}
+
+const LOGIN: Change = Change {
+    request: |_| login("gamma", "new"),
+    states: &[
+        ("acme", &["token-of-old"]),
+        ("beta", &["token-of-b"]),
+        ("gamma", &[UNKNOWN, GONE, "token-of-new"]),
+    ],
+};
+
+const REPLACE: Change = Change {
+    request: |_| login("acme", "new"),
+    states: &[
+        ("acme", &["token-of-old", "token-of-new"]),
+        ("beta", &["token-of-b"]),
+    ],
+};
+
+const LOGOUT: Change = Change {
+    request: |_| json!({ "logout": { "organization": "acme" } }),
+    states: &[
+        ("acme", &["token-of-old", GONE, UNKNOWN]),
+        ("beta", &["token-of-b"]),
+    ],
+};
+
+const CHANGE_KEY: Change = Change {
+    request: |home| json!({ "change_passphrase": { "identity": home.second_identity() } }),
+    states: &[("acme", &["token-of-old"]), ("beta", &["token-of-b"])],
+};
+
+fn login(organization: &str, credential: &str) -> Value {
+    json!({ "login": {
+        "organization": organization,
+        "credential": credential,
+        "settings": { "store": "file" },
+    } })
+}
+
+#[test]
+fn a_login_that_is_cut_short_leaves_the_old_or_the_new_state() {
+    cut_short_everywhere(&LOGIN);
+}
+
+#[test]
+fn a_replacement_that_is_cut_short_leaves_the_old_or_the_new_state() {
+    cut_short_everywhere(&REPLACE);
+}
+
+#[test]
+fn a_logout_that_is_cut_short_leaves_the_old_or_the_new_state() {
+    cut_short_everywhere(&LOGOUT);
+}
+
+#[test]
+fn a_change_of_key_that_is_cut_short_leaves_a_file_that_opens() {
+    cut_short_everywhere(&CHANGE_KEY);
+}
+
+/// Makes a change again and again, each time cut short at another system call on the files.
+fn cut_short_everywhere(change: &Change) {
+    if !has_program_or_skips("strace") {
+        return;
+    }
+    let home = Home::new();
+    let before = home.files();
+    let strace = Strace::on(home.paths());
+    let calls = strace.calls(&home.asking(&[(change.request)(&home)]));
+    let changing = calls.iter().filter(|call| call.changes_something()).count();
+    assert!(changing > 5, "{calls:?}");
+    let mut cuts: Vec<Cut> = Vec::new();
+    for call in &calls {
+        cuts.push(Cut::Killed(call.clone()));
+        cuts.push(Cut::Refused(call.clone(), FAILS));
+        let more = TAKES_NOTHING.iter().filter(|_| call.changes_something());
+        cuts.extend(more.map(|error| Cut::Refused(call.clone(), error)));
+    }
+    let (mut happened, mut changed) = (0, 0);
+    for cut in &cuts {
+        home.restore(&before);
+        let end = strace.cut(&home.asking(&[(change.request)(&home)]), cut);
+        happened += usize::from(end.has_happened);
+        // What is byte for byte the old state needs no opening.
+        if end.has_succeeded() || home.files() != before {
+            changed += 1;
+            check(change, &home, cut, end.has_succeeded());
+        }
+    }
+    assert_eq!(happened, cuts.len(), "every cut happens");
+    assert!(changed > 5, "nothing was ever half done");
+}
+
+/// Looks at what is left, makes the change again, and looks once more.
+fn check(change: &Change, home: &Home, cut: &Cut, has_succeeded: bool) {
+    let found = states(change, home);
+    for (alias, may) in change.states {
+        let state = &*found[*alias];
+        let done = may.last() == Some(&state);
+        assert!(
+            if has_succeeded {
+                done
+            } else {
+                may.contains(&state)
+            },
+            "{cut:?}: {alias} has {state} of {may:?}"
+        );
+    }
+    let again = home.ask(&[(change.request)(home), login("later", "key")]);
+    let done = again.first().expect("it is answered");
+    assert!(
+        done.get("denied")
+            .is_none_or(|denial| denial["error"] == UNKNOWN),
+        "{cut:?}: it cannot be done again: {done}"
+    );
+    let later = again.last().expect("it is answered");
+    assert!(later.get("logged_in").is_some(), "{cut:?}: {later}");
+    for (alias, state) in states(change, home) {
+        let may = change.states.iter().find(|(name, _)| *name == alias);
+        assert_eq!(
+            may.and_then(|(_, may)| may.last().copied()),
+            Some(&*state),
+            "{cut:?}: {alias}"
+        );
+    }
+    let names: Vec<PathBuf> = home.files().into_keys().collect();
+    assert_eq!(names, home.usual_files(), "{cut:?}: something is left");
+}
+
+/// What a later daemon answers to a `get` of each organization.
+fn states(change: &Change, home: &Home) -> BTreeMap<&'static str, String> {
+    let aliases = change.states.iter().map(|(alias, _)| *alias);
+    let gets: Vec<Value> = aliases
+        .clone()
+        .map(|alias| json!({ "get": { "organization": alias } }))
+        .collect();
+    let answers = home.ask(&gets);
+    assert_eq!(answers.len(), gets.len(), "{answers:?}");
+    let state = |answer: &Value| {
+        let of = |message: &str, field: &str| answer[message][field].as_str().map(str::to_owned);
+        let state = of("lease", "access_token").or(of("denied", "error"));
+        state.expect("it is a lease or a denial")
+    };
+    aliases.zip(answers.iter().map(state)).collect()
+}
