@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use ac_cred_proto::{Denial, Request, Response};
+use ac_cred_proto::message::{Destination, DestinationOf, Get, Lease, Reject};
+use ac_cred_proto::secret::SessionToken;
+use ac_cred_proto::{Denial, Org, Request, Response};
 
 use crate::deadline::Deadline;
 use crate::failure::no_daemon;
@@ -39,6 +41,40 @@ impl Call {
     pub(crate) fn answer(&self, request: impl Fn(u32) -> Request) -> Result<Response, Denial> {
         self.converse(|link| link.ask(&request(self.deadline.left_ms())))?
             .ok_or_else(no_daemon_runs)
+    }
+
+    /// The organization's token of the moment, or one that replaces `refused`, and where it may be
+    /// sent.
+    pub(crate) fn passage(
+        &self,
+        organization: Option<&Org>,
+        refused: Option<&SessionToken>,
+    ) -> Result<(Lease, Destination), Denial> {
+        let organization = organization.cloned();
+        let wait_ms = self.deadline.left_ms();
+        let token = match refused.cloned() {
+            Some(token) => Request::Reject(Reject {
+                organization: organization.clone(),
+                token: Some(token),
+                wait_ms,
+            }),
+            None => Request::Get(Get {
+                organization: organization.clone(),
+                min_ttl: None,
+                refresh: false,
+                wait_ms,
+            }),
+        };
+        let destination = Request::Destination(DestinationOf { organization });
+        let answers = self.converse(|link| Ok((link.ask(&token)?, link.ask(&destination)?)))?;
+        match answers.ok_or_else(no_daemon_runs)? {
+            (Response::Lease(lease), Response::Destination(destination))
+                if lease.organization == destination.organization =>
+            {
+                Ok((*lease, *destination))
+            }
+            _ => Err(beside_the_question()),
+        }
     }
 
     /// Asks for what is only to be done.

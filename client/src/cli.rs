@@ -9,12 +9,14 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::directory::{ShowWhich, Use};
 pub(crate) use self::manual::{Completions, Man, SHELLS};
+pub(crate) use self::mcp::Mcp;
 pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
 pub(crate) use self::token::{Format, Get, Shell, plain_get};
 use crate::words::duration;
 
 mod directory;
 mod manual;
+mod mcp;
 mod store;
 mod token;
 
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     /// Change what opens the encrypted file of credentials
     #[command(subcommand, arg_required_else_help = true)]
     Store(Store),
+    /// Give MCP clients a fresh token in every request
+    Mcp(Mcp),
     /// Run, start or stop the daemon
     #[command(subcommand, arg_required_else_help = true)]
     Daemon(Daemon),
@@ -83,7 +87,7 @@ pub(crate) enum Command {
 }
 
 /// The organization that a command is about.
-#[derive(Debug, Default, PartialEq, Eq, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct Which {
     /// The organization's name or GUID
     #[arg(value_name = "ORG")]

@@ -19,6 +19,7 @@ use ac_cred_proto::Denial;
 
 use crate::call::Reach;
 use crate::cli::{Command, Daemon, Store};
+use crate::companion;
 use crate::failure::{Failure, usage};
 
 /// Does what was typed.
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Store(Store::Passphrase(change)) => store::change_passphrase(&change, reach),
         Command::Completions(completions) => manual::complete(&completions),
         Command::Man(man) => manual::show(&man),
+        Command::Mcp(_) => Ok(companion::become_bridge()?),
         Command::Daemon(Daemon::Run) => Err(daemon::run().into()),
         Command::Daemon(Daemon::Start) => daemon::start(),
         Command::Daemon(Daemon::Stop) => daemon::stop(),
@@ -60,8 +62,10 @@ fn reach(command: &Command) -> Reach {
         | Command::Rename(_)
         | Command::Unlock(_)
         | Command::Store(_) => (true, false),
-        // These begin or end it themselves, or need none.
-        Command::Daemon(_) | Command::Completions(_) | Command::Man(_) => (false, false),
+        // These begin or end it themselves, need none, or are another program's.
+        Command::Daemon(_) | Command::Completions(_) | Command::Man(_) | Command::Mcp(_) => {
+            (false, false)
+        }
     };
     Reach { starts, repeats }
 }

@@ -181,7 +181,7 @@ fn inherited<'a>(names: &'a [&'a str]) -> impl Iterator<Item = (&'a str, std::ff
 fn program() -> Result<PathBuf, Denial> {
     let path = match option_env!("AC_CRED_DAEMON") {
         Some(fixed) => PathBuf::from(fixed),
-        None => beside_this_program()
+        None => beside_this_program(PROGRAM)
             .map_err(|error| no_daemon(format!("this program cannot be located: {error}")))?,
     };
     if path.is_file() {
@@ -194,11 +194,12 @@ fn program() -> Result<PathBuf, Denial> {
     }
 }
 
-fn beside_this_program() -> io::Result<PathBuf> {
+/// Where a program of this name is that was installed together with this one.
+pub(crate) fn beside_this_program(name: &str) -> io::Result<PathBuf> {
     let program = env::current_exe()?;
     // The file of a program that was replaced while it runs has another name, in the same directory.
     let program = fs::canonicalize(&program).unwrap_or(program);
-    let mut name = OsStr::new(PROGRAM).to_owned();
+    let mut name = OsStr::new(name).to_owned();
     name.push(env::consts::EXE_SUFFIX);
     Ok(program.with_file_name(name))
 }

@@ -1,10 +1,13 @@
 //! The client of `ac-credd`: what is typed is asked of the daemon, and the answer printed.
 
+pub mod bridge;
+
 mod approvals;
 mod call;
 mod cli;
 mod closed_stdout;
 mod commands;
+mod companion;
 mod completions;
 mod deadline;
 mod destination;

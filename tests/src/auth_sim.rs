@@ -20,7 +20,7 @@
 mod breakage;
 mod fault;
 mod grant;
-mod http;
+pub(crate) mod http;
 mod knobs;
 mod ledger;
 mod plan;
@@ -30,7 +30,7 @@ mod server;
 mod spoil;
 mod tls;
 mod token;
-mod wire;
+pub(crate) mod wire;
 
 use std::{
     io,
@@ -51,7 +51,7 @@ use self::{
     grant::{Credential, Endpoint, Kind},
     ledger::Ledger,
     server::{Listener, Shared},
-    tls::Authority,
+    tls::{Authority, Door},
 };
 
 /// Gets one line for every exchange and API call, without a secret or a token in it.
@@ -128,6 +128,16 @@ impl AuthSim {
             port: listener.port(),
             listener: Mutex::new(Some(listener)),
         })
+    }
+
+    /// TLS as this simulator speaks it at the moment, for another server of the same installation;
+    /// none while it speaks no TLS.
+    #[must_use]
+    pub fn server_config(&self) -> Option<Arc<rustls::ServerConfig>> {
+        match &*lock(&self.shared.door) {
+            Door::Tls(config) => Some(Arc::clone(config)),
+            Door::Plain | Door::Bytes(_) | Door::Silent => None,
+        }
     }
 
     /// Such as `https://127.0.0.1:49152`; the scheme follows the TLS of the moment.

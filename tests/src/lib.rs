@@ -1,8 +1,9 @@
-//! What the tests of the whole product share: the Auth API simulator, a blocking HTTPS client, and a
-//! world in which the real programs run.
+//! What the tests of the whole product share: the simulators of the Auth API and of the MCP server, a
+//! blocking HTTPS client, and a world in which the real programs run.
 
 pub mod auth_sim;
 pub mod https;
+pub mod mcp_sim;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod source;

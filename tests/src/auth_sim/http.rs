@@ -15,24 +15,24 @@ const MAX_HEAD: usize = 64 * 1024;
 const MAX_BODY: usize = 1024 * 1024;
 
 /// A request, complete with its body.
-pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) target: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
     /// Names in lower case; repeated headers joined by a comma.
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     /// The target without its query.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.target
             .split_once('?')
             .map_or(&*self.target, |(path, _)| path)
     }
 
     /// Whether the body is declared to be a form.
-    pub(super) fn is_form(&self) -> bool {
+    pub(crate) fn is_form(&self) -> bool {
         let declared = self.headers.get("content-type").map_or("", |value| {
             value.split_once(';').map_or(&**value, |(kind, _)| kind)
         });
@@ -43,7 +43,7 @@ impl Request {
 }
 
 /// Why there is no request.
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     /// The connection ended or failed before a whole request had come.
     Gone,
     /// What came is no request; this is what to say.
@@ -57,7 +57,7 @@ impl From<io::Error> for Unreadable {
 }
 
 /// Reads one request.
-pub(super) fn read_request(from: &mut impl Read) -> Result<Request, Unreadable> {
+pub(crate) fn read_request(from: &mut impl Read) -> Result<Request, Unreadable> {
     let (head, mut body) = read_head(from)?;
     let mut request = parse_head(&head)?;
     let length = body_length(&request)?;
@@ -145,27 +145,27 @@ fn find(within: &[u8], what: &[u8]) -> Option<usize> {
 
 /// A whole answer, before it becomes bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// Headers besides the ones that every answer has.
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     /// An answer of JSON.
-    pub(super) fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self::new(status, "application/json", body.to_string())
     }
 
     /// An error in the form of OAuth 2.0, which is the form of Appcircle's clients' test doubles.
-    pub(super) fn error(status: u16, error: &str, description: &str) -> Self {
+    pub(crate) fn error(status: u16, error: &str, description: &str) -> Self {
         let body = serde_json::json!({ "error": error, "error_description": description });
         Self::json(status, &body)
     }
 
     /// An answer with a content type.
-    pub(super) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
             headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
@@ -174,14 +174,14 @@ impl Answer {
     }
 
     /// The same answer with one more header.
-    pub(super) fn with_header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Head and body in one buffer, so that they leave in one write and no peer's delayed
     /// acknowledgement comes between them.
-    pub(super) fn bytes(&self, date: Option<&str>) -> Vec<u8> {
+    pub(crate) fn bytes(&self, date: Option<&str>) -> Vec<u8> {
         let mut bytes = if self.has_body() {
             self.head(&format!("Content-Length: {}", self.body.len()), date)
         } else {
@@ -195,7 +195,7 @@ impl Answer {
 
     /// The head with its empty line; `framing` is the header line that tells the body's length, or
     /// nothing.
-    pub(super) fn head(&self, framing: &str, date: Option<&str>) -> Vec<u8> {
+    pub(crate) fn head(&self, framing: &str, date: Option<&str>) -> Vec<u8> {
         let mut head = self.open_head(date);
         if !framing.is_empty() {
             head.push_str(framing);
@@ -206,7 +206,7 @@ impl Answer {
     }
 
     /// The head without the line that tells the body's length and without its end.
-    pub(super) fn open_head(&self, date: Option<&str>) -> String {
+    pub(crate) fn open_head(&self, date: Option<&str>) -> String {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         let date = date.map(|date| ("Date", date));
         let own = self.headers.iter().map(|(name, value)| (&**name, &**value));
@@ -254,7 +254,7 @@ fn reason(status: u16) -> &'static str {
 /// Decodes `application/x-www-form-urlencoded`, or says what is wrong with it.
 ///
 /// As strict as a server may be: `+` is a space, `%` needs two hexadecimal digits, names come once.
-pub(super) fn decode_form(body: &[u8]) -> Result<BTreeMap<String, String>, &'static str> {
+pub(crate) fn decode_form(body: &[u8]) -> Result<BTreeMap<String, String>, &'static str> {
     let body = str::from_utf8(body).map_err(|_| "body is not text")?;
     let mut form = BTreeMap::new();
     for field in body.split('&').filter(|field| !field.is_empty()) {

@@ -14,7 +14,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 const LINGER: Duration = Duration::from_secs(1);
 
 /// A connection that the list of open ones shares.
-pub(super) struct Socket(pub(super) Arc<TcpStream>);
+pub(crate) struct Socket(pub(crate) Arc<TcpStream>);
 
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -37,20 +37,20 @@ impl Write for Socket {
 }
 
 /// What HTTP is spoken over.
-pub(super) enum Wire {
+pub(crate) enum Wire {
     Plain(Socket),
     Tls(Box<StreamOwned<ServerConnection, Socket>>),
 }
 
 impl Wire {
     /// TLS whose handshake comes with the first read.
-    pub(super) fn tls(config: Arc<ServerConfig>, socket: Socket) -> io::Result<Self> {
+    pub(crate) fn tls(config: Arc<ServerConfig>, socket: Socket) -> io::Result<Self> {
         let connection = ServerConnection::new(config).map_err(io::Error::other)?;
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, socket))))
     }
 
     /// The socket below TLS.
-    pub(super) fn socket(&mut self) -> &mut Socket {
+    pub(crate) fn socket(&mut self) -> &mut Socket {
         match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => &mut stream.sock,
@@ -58,7 +58,7 @@ impl Wire {
     }
 
     /// Ends TLS, then the connection, and waits a little for the client to do the same.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<()> {
         if let Self::Tls(stream) = &mut self {
             stream.conn.send_close_notify();
             stream.flush()?;
@@ -96,7 +96,7 @@ impl Write for Wire {
 }
 
 /// Reads until the client goes away or the simulator ends.
-pub(super) fn drain(from: &mut impl Read) -> io::Result<()> {
+pub(crate) fn drain(from: &mut impl Read) -> io::Result<()> {
     let mut ignored = [0; 4096];
     while from.read(&mut ignored)? > 0 {}
     Ok(())

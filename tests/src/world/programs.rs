@@ -23,7 +23,7 @@ const OF_THIS_PACKAGE: [&str; 8] = [
     "OUT_DIR",
 ];
 
-/// The directory of `ac-cred` and `ac-credd`, which are built once by this process.
+/// The directory of `ac-cred`, `ac-credd` and `ac-cred-mcp`, which are built once by this process.
 pub(super) fn directory() -> io::Result<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     BUILT
@@ -43,7 +43,7 @@ fn given_or_built() -> io::Result<PathBuf> {
 fn build() -> io::Result<PathBuf> {
     let place = Place::of_this_program()?;
     let mut cargo = cargo("build")?;
-    cargo.args(["-p", "ac-cred", "-p", "ac-credd"]);
+    cargo.args(["-p", "ac-cred", "-p", "ac-credd", "-p", "ac-cred-mcp"]);
     // A person sees how far it is; a log wants to know of failures only.
     if io::stderr().is_terminal() {
         cargo.stderr(Stdio::inherit());
