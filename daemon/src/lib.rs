@@ -6,14 +6,14 @@
 //! ```
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::broker::{Broker, Call, Parts};
 use crate::listener::Listener;
+use crate::places::{Place, Places};
 
 pub mod auth_api;
 pub mod broker;
@@ -21,6 +21,7 @@ pub mod clock;
 pub mod credential_store;
 pub mod harden;
 pub mod listener;
+pub mod places;
 pub mod policy;
 pub mod private_file;
 pub mod server;
@@ -70,32 +71,55 @@ async fn accept(
     shutdown: watch::Receiver<bool>,
     connections: &mut JoinSet<()>,
 ) {
-    let most = harden::descriptor_limit()
-        .saturating_sub(SPARE_DESCRIPTORS)
-        .clamp(1, MAX_CONNECTIONS);
-    let places = Arc::new(Semaphore::new(most));
+    let mut places = Places::new(most_connections(harden::descriptor_limit()));
     let mut ends = shutdown.clone();
+    let mut is_refused = false;
     loop {
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            listener.accept().await.map(|stream| (stream, place))
-        };
         tokio::select! {
-            accepted = next => match accepted {
-                Ok((stream, place)) => {
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => {
+                    is_refused = false;
+                    let place = free_place(&mut places).await;
                     let (calls, shutdown) = (calls.clone(), shutdown.clone());
                     connections.spawn(async move {
-                        server::serve(stream, calls, shutdown).await;
-                        drop(place);
+                        tokio::select! {
+                            biased;
+                            () = server::serve(stream, calls, shutdown, &place) => {}
+                            () = place.called_away() => {}
+                        }
                     });
                 }
                 Err(error) => {
-                    tracing::warn!("accepting a connection failed: {error}");
+                    // Told once, however often it is tried again.
+                    if !std::mem::replace(&mut is_refused, true) {
+                        tracing::warn!("accepting a connection failed: {error}");
+                    }
+                    places.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
             Some(_) = connections.join_next() => {}
             _ = ends.wait_for(|ends| *ends) => break,
         }
+    }
+}
+
+/// How many connections there may be below a limit of descriptors.
+fn most_connections(limit: usize) -> usize {
+    let spare = SPARE_DESCRIPTORS.min(limit / 2);
+    limit.saturating_sub(spare).clamp(1, MAX_CONNECTIONS)
+}
+
+/// The place of a new connection, for which others may have to leave.
+async fn free_place(places: &mut Places) -> Place {
+    loop {
+        if let Some(place) = places.take() {
+            return place;
+        }
+        if places.make_room() == 0 {
+            // Everybody is being answered, which takes as long as an exchange at most.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+        tokio::task::yield_now().await;
     }
 }

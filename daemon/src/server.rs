@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::broker::{Answer, Call};
+use crate::places::Place;
 
 /// How long a new connection may say nothing; with [`WHOLE_REQUEST`] less than the ten seconds in
 /// which offenders have to be gone.
@@ -34,6 +35,10 @@ const HEARD_OUT: (Duration, u64) = (Duration::from_secs(1), 1_024 * 1_024);
 /// The bytes that are read at once, and about the size of the pieces in which a sequence is written.
 const PIECE: usize = 4_096;
 
+/// The length up to which a request is held without asking; only some may be longer at a time, so
+/// that a crowd of half requests does not fill the memory.
+const USUAL_REQUEST: usize = 8_192;
+
 /// Why a connection ends before its peer closes it.
 enum Ended {
     /// The peer is gone or too slow.
@@ -55,8 +60,9 @@ impl From<tokio::time::error::Elapsed> for Ended {
 }
 
 /// A connection and what has been read from it.
-struct Connection<S> {
+struct Connection<'a, S> {
     stream: S,
+    place: &'a Place,
     encoding: Encoding,
     unread: Zeroizing<Vec<u8>>,
     /// How many bytes at the front of `unread` are done with.
@@ -64,12 +70,17 @@ struct Connection<S> {
 }
 
 /// Serves a connection until its peer closes it, does wrong, or the daemon ends.
-pub async fn serve<S>(stream: S, calls: mpsc::Sender<Call>, mut shutdown: watch::Receiver<bool>)
-where
+pub async fn serve<S>(
+    stream: S,
+    calls: mpsc::Sender<Call>,
+    mut shutdown: watch::Receiver<bool>,
+    place: &Place,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut connection = Connection {
         stream,
+        place,
         encoding: Encoding::Binary,
         unread: Zeroizing::new(Vec::with_capacity(PIECE)),
         done: 0,
@@ -97,7 +108,7 @@ where
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Waits for the first byte of a request, which also chooses the encoding; `false` when the
     /// peer has closed.
     async fn begin(&mut self, patience: Duration) -> Result<bool, Ended> {
@@ -115,12 +126,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn whole_request(&mut self) -> Result<Request, Ended> {
+        let place = self.place;
+        let mut right_to_be_long = None;
         loop {
             if let Some((start, end, next)) = self.find_payload()? {
                 let payload = self.pending().get(start..end).unwrap_or_default();
                 let request = self.encoding.decode(payload).map_err(Ended::Wrong);
                 self.consume(next);
                 return request;
+            }
+            if self.pending().len() > USUAL_REQUEST && right_to_be_long.is_none() {
+                right_to_be_long = place.long_request().await;
             }
             if self.read().await? == 0 {
                 return Err(Ended::Gone);
@@ -182,6 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         calls: &mpsc::Sender<Call>,
         shutdown: &mut watch::Receiver<bool>,
     ) -> Result<(), Ended> {
+        self.place.waits_for_daemon();
         let (reply, answered) = oneshot::channel();
         // A login that is given up must store nothing; other calls cost nothing when they go on.
         let ends_with_its_caller = matches!(request, Request::Login(_));
@@ -210,6 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         shutdown: &mut watch::Receiver<bool>,
     ) -> Result<(), Ended> {
         loop {
+            self.place.waits_for_daemon();
             let event = tokio::select! {
                 biased;
                 event = events.recv() => event,
@@ -235,6 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Writes messages in pieces, so that a long sequence is never held as bytes at once.
     async fn write(&mut self, responses: &[Response]) -> Result<(), Ended> {
+        self.place.waits_for_peer();
         let mut bytes = Zeroizing::new(Vec::with_capacity(PIECE));
         for response in responses {
             self.encoding

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::places::Places;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,7 +39,7 @@ impl Peer {
             encoding,
             calls,
             shutdown,
-            served: tokio::spawn(serve(far_end, sender, ends)),
+            served: tokio::spawn(served(far_end, sender, ends)),
         }
     }
 
@@ -103,6 +104,12 @@ impl Peer {
         (&mut self.served).await.unwrap();
         (waited, rest)
     }
+}
+
+/// Serves a connection for which there is always a place.
+async fn served(stream: DuplexStream, calls: mpsc::Sender<Call>, ends: watch::Receiver<bool>) {
+    let place = Places::new(1).take().unwrap();
+    serve(stream, calls, ends, &place).await;
 }
 
 #[expect(
@@ -591,7 +598,7 @@ async fn a_caller_that_has_said_everything_may_close_its_sending_side() {
     let (mut near, far_end) = tokio::io::duplex(MAX_LENGTH);
     let (sender, mut calls) = mpsc::channel(1);
     let (_shutdown, ends) = watch::channel(false);
-    let served = tokio::spawn(serve(far_end, sender, ends));
+    let served = tokio::spawn(served(far_end, sender, ends));
     near.write_all(b"{\"list\":{}}\n").await.unwrap();
     near.shutdown().await.unwrap();
     let call = calls.recv().await.unwrap();

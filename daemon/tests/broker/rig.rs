@@ -16,6 +16,7 @@ use ac_cred_proto::{Denial, ErrorCode, Org, Request, Response};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::Clock as _;
 use ac_credd::credential_store::CredentialStores;
+use ac_credd::places::Places;
 use ac_credd::settings_file::SettingsFile;
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
@@ -422,7 +423,11 @@ impl Rig {
     pub(crate) fn connect(&self) -> DuplexStream {
         let (near, far) = tokio::io::duplex(8_192);
         let ends = self.shutdown.subscribe();
-        tokio::spawn(ac_credd::server::serve(far, self.calls.clone(), ends));
+        let calls = self.calls.clone();
+        tokio::spawn(async move {
+            let place = Places::new(1).take().expect("it is the only one");
+            ac_credd::server::serve(far, calls, ends, &place).await;
+        });
         near
     }
 
