@@ -12,8 +12,8 @@ use std::{
 
 use ac_cred_proto::frame::MAX_LENGTH;
 use ac_cred_tests::{
-    process::{Deadline, PATIENCE, Process, raise_descriptor_limit, skip},
-    world::{Output, World},
+    process::{Deadline, Process, raise_descriptor_limit, skip},
+    world::{Output, PATIENCE, World},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},

@@ -20,7 +20,7 @@ use crate::shield::{Sealed, Shield};
 
 pub use self::opening::NewKey;
 
-mod contents;
+pub mod contents;
 mod key;
 mod opening;
 

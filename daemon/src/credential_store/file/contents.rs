@@ -33,7 +33,7 @@ struct Entry<'a> {
 }
 
 /// Why contents were not read or written.
-pub(super) enum Unusable {
+pub enum Unusable {
     /// They are not of this version of ac-cred, or no credentials.
     Damaged(&'static str),
     /// A secret in memory was damaged.
@@ -55,6 +55,20 @@ impl Unusable {
 
 /// Reads contents, and seals their secrets.
 pub(super) fn parse(plain: &[u8], shield: &Shield) -> Result<SealedRecords, Unusable> {
+    let mut records = SealedRecords::default();
+    read(plain, |org, record| records.save(shield, org, record))?;
+    Ok(records)
+}
+
+/// Reads contents, and hands over each record until one is not kept.
+///
+/// # Errors
+///
+/// [`Unusable`]; the records before what is wrong have been handed over.
+pub fn read(
+    plain: &[u8],
+    mut keep: impl FnMut(&Org, &Record) -> Result<(), StoreError>,
+) -> Result<(), Unusable> {
     let contents: Contents<'_> = serde_json::from_slice(plain)
         .map_err(|_| Unusable::Damaged("holds no credentials of this version of ac-cred"))?;
     if contents.version != FORMAT_VERSION {
@@ -62,7 +76,6 @@ pub(super) fn parse(plain: &[u8], shield: &Shield) -> Result<SealedRecords, Unus
             "was written by another version of ac-cred",
         ));
     }
-    let mut records = SealedRecords::default();
     for (org, entry) in contents.credentials {
         let credential = Credential::parse(&entry.secret)
             .map_err(|_| Unusable::Damaged("holds what is no credential"))?;
@@ -70,11 +83,9 @@ pub(super) fn parse(plain: &[u8], shield: &Shield) -> Result<SealedRecords, Unus
             credential,
             binding: entry.bound_to,
         };
-        records
-            .save(shield, &org, &record)
-            .map_err(Unusable::Store)?;
+        keep(&org, &record).map_err(Unusable::Store)?;
     }
-    Ok(records)
+    Ok(())
 }
 
 /// Writes contents into a buffer that is wiped.

@@ -1,0 +1,91 @@
+//! The seeds of the fuzz targets, met without libFuzzer: each subject takes each of them as it is,
+//! cut short, and with a byte changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "../../../fuzz/subjects/answer.rs"]
+mod answer;
+#[path = "../../../fuzz/subjects/connection.rs"]
+mod connection;
+#[path = "../../../fuzz/subjects/dispatcher.rs"]
+mod dispatcher;
+#[path = "../../../fuzz/subjects/frame.rs"]
+mod frame;
+#[path = "../../../fuzz/subjects/jwt.rs"]
+mod jwt;
+#[path = "../../../fuzz/subjects/project_file.rs"]
+mod project_file;
+#[path = "../../../fuzz/subjects/record.rs"]
+mod record;
+#[path = "../../../fuzz/subjects/settings.rs"]
+mod settings;
+
+/// At how many places each seed is cut and changed.
+const PLACES: usize = 16;
+
+#[test]
+fn answers_of_the_auth_api_are_read_without_harm() {
+    meet("answer", answer::run);
+}
+
+#[test]
+fn every_connection_ends_and_is_answered_in_whole_messages() {
+    meet("connection", connection::run);
+}
+
+#[test]
+fn every_call_to_the_dispatcher_is_answered() {
+    meet("dispatcher", dispatcher::run);
+}
+
+#[test]
+fn messages_come_out_as_they_went_in() {
+    meet("frame", frame::run);
+}
+
+#[test]
+fn claims_of_any_token_are_read_without_harm() {
+    meet("jwt", jwt::run);
+}
+
+#[test]
+fn a_file_that_chooses_an_organization_is_read_without_harm() {
+    meet("project_file", project_file::run);
+}
+
+#[test]
+fn records_of_the_encrypted_file_are_read_without_harm() {
+    meet("record", record::run);
+}
+
+#[test]
+fn settings_are_read_without_harm() {
+    meet("settings", settings::run);
+}
+
+fn meet(target: &str, run: fn(&[u8])) {
+    for seed in seeds(target) {
+        let bytes = fs::read(&seed).expect("a seed can be read");
+        run(&bytes);
+        for place in (0..bytes.len()).step_by(bytes.len().div_ceil(PLACES).max(1)) {
+            run(&bytes[..place]);
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x15;
+            run(&changed);
+        }
+    }
+}
+
+fn seeds(target: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(target);
+    let files = fs::read_dir(directory).expect("the seeds are there");
+    let mut paths: Vec<PathBuf> = files
+        .map(|file| file.expect("they can be listed").path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() > 2, "the seeds of {target} have moved");
+    paths
+}
