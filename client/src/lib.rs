@@ -22,6 +22,7 @@ mod organization;
 mod output;
 mod private_file;
 mod project_file;
+mod screen;
 mod secret_input;
 mod settings_file;
 mod table;

@@ -17,9 +17,13 @@ use zeroize::Zeroizing;
 
 use crate::closed_stdout;
 use crate::failure::{self, Failure};
+use crate::screen::Look;
 
 /// Enough for a lease as JSON besides its token, so that no copy is left by a growing buffer.
 const LEASE_WITHOUT_TOKEN: usize = 1_024;
+
+/// The columns of a terminal that does not tell.
+const USUAL_WIDTH: u16 = 80;
 
 /// Prints texts with a token between each two.
 pub(crate) fn token(token: &SessionToken, pieces: &[&str]) -> Result<(), Failure> {
@@ -82,10 +86,35 @@ pub(crate) fn tells_a_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether what is printed may be coloured.
-pub(crate) fn has_colour() -> bool {
+/// How what is printed should look, as far as the terminal and the environment say.
+pub(crate) fn look() -> Look {
     let is_said = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    is_terminal() && !is_said("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let at_terminal = is_terminal();
+    Look {
+        colour: at_terminal && !is_said("NO_COLOR") && !is_dumb,
+        blocks: !is_dumb && writes_utf8(),
+        width: at_terminal.then(width),
+    }
+}
+
+/// The columns of the terminal on which stdout is shown.
+fn width() -> usize {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())
+        .map_or((USUAL_WIDTH, 0), |(width, height)| (width.0, height.0));
+    width.max(1).into()
+}
+
+/// Whether the terminal shows what is beyond ASCII: the first variable that is set tells.
+fn writes_utf8() -> bool {
+    let said = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .filter_map(env::var_os)
+        .find(|value| !value.is_empty());
+    said.is_some_and(|value| {
+        let value = value.to_string_lossy().to_lowercase();
+        value.contains("utf-8") || value.contains("utf8")
+    })
 }
 
 /// A lease as `get --format json` prints it.

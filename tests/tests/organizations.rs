@@ -53,7 +53,7 @@ fn without_a_daemon_the_status_is_what_the_settings_say() {
             r#"{{"version":1,"daemon":null,"organizations":[{{"organization":"acme","#,
             r#""organization_id":"{}","default":true,"kind":"personal-access-key","#,
             r#""store":"memory","auth_url":"{}","api_url":"{}","#,
-            r#""token":null,"last_exchange":null}}]}}"#,
+            r#""token":null,"last_exchange":null,"last_error":null}}]}}"#,
             "\n"
         ),
         account.organization_id, url, url
@@ -78,8 +78,8 @@ fn the_status_is_to_the_letter() {
             r#"{{"version":1,"daemon":{{"version":"{}","pid":{},"socket":"{}","uptime":{},"#,
             r#""locked":false}},"organizations":[{{"organization":"acme","organization_id":"{}","#,
             r#""default":{},"kind":"personal-access-key","store":"memory","auth_url":"{}","#,
-            r#""api_url":"{}","token":{{"expires_at":{},"expires_in":{}}},"#,
-            r#""last_exchange":{{"at":{},"outcome":"ok"}}}}]}}"#,
+            r#""api_url":"{}","token":{{"expires_at":{},"expires_in":{},"lifetime":3600}},"#,
+            r#""last_exchange":{{"at":{},"outcome":"ok"}},"last_error":null}}]}}"#,
             "\n"
         ),
         env!("CARGO_PKG_VERSION"),

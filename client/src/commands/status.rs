@@ -9,7 +9,7 @@ use crate::call::{Call, Reach};
 use crate::cli::{self, USUAL_WAIT, Which};
 use crate::deadline::wall_clock;
 use crate::failure::{Failure, visible};
-use crate::table::{Style, Table};
+use crate::table::Table;
 use crate::words::short_span;
 use crate::{organization, output, settings_file};
 
@@ -108,17 +108,12 @@ impl Known {
     }
 
     fn table(&self) -> Vec<String> {
-        let style = if output::has_colour() {
-            Style::Colour
-        } else {
-            Style::Plain
-        };
         let table = Table {
             organizations: &self.organizations,
             daemon: self.daemon.as_ref(),
             at: wall_clock(),
         };
-        table.lines(style)
+        table.lines(output::look())
     }
 }
 
@@ -133,6 +128,7 @@ fn from_settings(org: &Org, settings: &OrgSettings, is_default: bool) -> Organiz
         api_url: settings.api_url.to_string(),
         token: None,
         last_exchange: None,
+        last_error: None,
     }
 }
 
@@ -176,6 +172,7 @@ mod tests {
         known.organizations[0].token = Some(TokenStatus {
             expires_at: Timestamp::from_unix(1_790_000_000),
             expires_in: 3540,
+            lifetime: 3600,
         });
         known.organizations[0].last_exchange = Some(LastExchange {
             at: Timestamp::from_unix(1_789_996_400),
@@ -189,8 +186,9 @@ mod tests {
                 r#""organizations":[{"organization":"acme","organization_id":null,"default":true,"#,
                 r#""kind":"personal-access-key","store":"file","#,
                 r#""auth_url":"https://auth.appcircle.io","api_url":"https://api.appcircle.io","#,
-                r#""token":{"expires_at":"2026-09-21T14:13:20Z","expires_in":3540},"#,
-                r#""last_exchange":{"at":"2026-09-21T13:13:20Z","outcome":"rate_limited"}}]}"#
+                r#""token":{"expires_at":"2026-09-21T14:13:20Z","expires_in":3540,"lifetime":3600},"#,
+                r#""last_exchange":{"at":"2026-09-21T13:13:20Z","outcome":"rate_limited"},"#,
+                r#""last_error":null}]}"#
             )
         );
     }
@@ -209,7 +207,7 @@ mod tests {
             "{known}"
         );
         assert!(known.contains(r#""kind":"api-key","store":"memory""#));
-        assert!(known.contains(r#""token":null,"last_exchange":null}"#));
+        assert!(known.contains(r#""token":null,"last_exchange":null,"last_error":null}"#));
         assert_eq!(
             json(&settings("")),
             r#"{"version":1,"daemon":null,"organizations":[]}"#
@@ -235,6 +233,7 @@ mod tests {
         known.organizations[1].token = Some(TokenStatus {
             expires_at: Timestamp::from_unix(0),
             expires_in: 3540,
+            lifetime: 3600,
         });
         assert_eq!(known.short(), "beta 59m\n");
         known.organizations.remove(0);

@@ -8,7 +8,7 @@ use ac_cred_proto::{Denial, Org, Response};
 
 use crate::broker::{Answer, Broker};
 use crate::clock::Now;
-use crate::policy::slot::Slot;
+use crate::policy::slot::{Ended, Slot};
 
 impl Broker {
     pub(crate) fn list(&self) -> Answer {
@@ -65,6 +65,7 @@ impl Broker {
     ) -> OrganizationStatus {
         let slot = self.slots.get(org);
         let held = slot.and_then(|slot| slot.held(now.moment));
+        let ended = slot.and_then(Slot::ended);
         let token_names = held.and_then(|held| held.organization_id.as_deref());
         OrganizationStatus {
             organization: org.clone(),
@@ -80,8 +81,10 @@ impl Broker {
             token: held.map(|held| TokenStatus {
                 expires_at: held.expires_at,
                 expires_in: held.left(now.moment).whole_seconds(),
+                lifetime: held.life().whole_seconds(),
             }),
-            last_exchange: slot.and_then(Slot::last_exchange),
+            last_exchange: ended.map(Ended::told),
+            last_error: ended.and_then(|ended| ended.error.clone()),
         }
     }
 }

@@ -17,9 +17,11 @@
 //! - [`WORTH_SERVING`] tokens are served when renewing fails transiently; any living token is served
 //!   when its credential was refused.
 
-pub use self::terms::{Answers, Attempt, Caller, Decision, Failure, Grant, Held, Need, Ticket};
+pub use self::terms::{
+    Answers, Attempt, Caller, Decision, Ended, Failure, Grant, Held, Need, Ticket,
+};
 
-use ac_cred_proto::message::{LastExchange, Outcome, Warning};
+use ac_cred_proto::message::Warning;
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::time::Timestamp;
 use ac_cred_proto::{Denial, ErrorCode};
@@ -49,7 +51,7 @@ pub struct Slot {
     first_deadline: Option<Moment>,
     /// Whether a held token is to be renewed though nobody waits for it.
     renew_behind: bool,
-    last_exchange: Option<LastExchange>,
+    ended: Option<Ended>,
 }
 
 impl Slot {
@@ -139,11 +141,8 @@ impl Slot {
         }
         self.under_way = None;
         if was_sent {
-            let outcome = result.as_ref().map_or_else(
-                |failure| Outcome::Failed(failure.denial().error),
-                |_| Outcome::Ok,
-            );
-            self.note_exchange(at, outcome);
+            let error = result.as_ref().err().map(Failure::denial);
+            self.note_exchange(at, error.cloned());
         }
         match result {
             Ok(grant) => self.hold(grant, now),
@@ -168,7 +167,7 @@ impl Slot {
     /// Replaces everything by what a new credential brought.
     pub fn install(&mut self, grant: Grant, at: (Moment, Timestamp)) -> Answers {
         self.supersede(at.0);
-        self.note_exchange(at, Outcome::Ok);
+        self.note_exchange(at, None);
         self.hold(grant, at.0)
     }
 
@@ -249,8 +248,8 @@ impl Slot {
 
     /// When and how the last exchange ended.
     #[must_use]
-    pub fn last_exchange(&self) -> Option<LastExchange> {
-        self.last_exchange
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
     }
 
     /// Whether nothing is held, remembered or under way.
@@ -359,8 +358,8 @@ impl Slot {
         self.answer_failed(waiting, &why, now)
     }
 
-    fn note_exchange(&mut self, at: (Moment, Timestamp), outcome: Outcome) {
-        self.last_exchange = Some(LastExchange { at: at.1, outcome });
+    fn note_exchange(&mut self, at: (Moment, Timestamp), error: Option<Denial>) {
+        self.ended = Some(Ended { at: at.1, error });
         self.floor = self.floor.max(at.0.after(backoff::FLOOR));
         self.not_before = self.floor;
     }

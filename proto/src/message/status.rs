@@ -3,7 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::denial::ErrorCode;
+use crate::denial::{Denial, ErrorCode};
 use crate::org::Org;
 use crate::settings::{Kind, Store};
 use crate::time::Timestamp;
@@ -46,6 +46,8 @@ pub struct OrganizationStatus {
     pub token: Option<TokenStatus>,
     /// The last exchange since the daemon started.
     pub last_exchange: Option<LastExchange>,
+    /// Why the last exchange gave no token, in words, when it gave none.
+    pub last_error: Option<Denial>,
 }
 
 /// The life of a token that is held.
@@ -56,6 +58,8 @@ pub struct TokenStatus {
     pub expires_at: Timestamp,
     /// The life it has left, in seconds.
     pub expires_in: u32,
+    /// The life it had when it came, in seconds.
+    pub lifetime: u32,
 }
 
 /// When and how the last exchange ended.

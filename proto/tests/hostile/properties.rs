@@ -238,11 +238,19 @@ fn exchange() -> impl Strategy<Value = LastExchange> {
 }
 
 fn organization() -> impl Strategy<Value = Response> {
-    let token = (time(), any::<u32>()).prop_map(|(expires_at, expires_in)| TokenStatus {
-        expires_at,
-        expires_in,
-    });
-    let life = (option::of(token), option::of(exchange()));
+    let token =
+        (time(), any::<u32>(), any::<u32>()).prop_map(|(expires_at, expires_in, lifetime)| {
+            TokenStatus {
+                expires_at,
+                expires_in,
+                lifetime,
+            }
+        });
+    let life = (
+        option::of(token),
+        option::of(exchange()),
+        option::of(denial()),
+    );
     let known = (any::<bool>(), kind(), store());
     (org(), option::of(text()), known, text(), text(), life).prop_map(
         |(organization, organization_id, (default, kind, store), auth_url, api_url, life)| {
@@ -256,6 +264,7 @@ fn organization() -> impl Strategy<Value = Response> {
                 api_url,
                 token: life.0,
                 last_exchange: life.1,
+                last_error: life.2,
             }))
         },
     )
@@ -275,16 +284,14 @@ fn destination() -> impl Strategy<Value = Response> {
     })
 }
 
-fn denied() -> impl Strategy<Value = Response> {
+fn denial() -> impl Strategy<Value = Denial> {
     let hint = option::of(text());
     (select(ErrorCode::ALL), text(), hint, any::<Option<u32>>()).prop_map(
-        |(error, message, hint, retry_after)| {
-            Response::Denied(Denial {
-                error,
-                message,
-                hint,
-                retry_after,
-            })
+        |(error, message, hint, retry_after)| Denial {
+            error,
+            message,
+            hint,
+            retry_after,
         },
     )
 }
@@ -319,7 +326,7 @@ fn response() -> impl Strategy<Value = Response> {
         daemon(),
         organization(),
         Just(Response::End(End {})),
-        denied(),
+        denial().prop_map(Response::Denied),
         destination(),
         event(),
     ]

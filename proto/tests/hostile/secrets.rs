@@ -118,15 +118,20 @@ fn fields(response: &Response) -> Vec<&dyn Harmless> {
             locked,
         }) => vec![version, pid, socket, uptime, locked],
         Response::Organization(organization) => fields_of_organization(organization),
-        Response::Denied(Denial {
-            error,
-            message,
-            hint,
-            retry_after,
-        }) => vec![error, message, hint, retry_after],
+        Response::Denied(denial) => fields_of_denial(denial),
         Response::Destination(destination) => fields_of_destination(destination),
         Response::Event(event) => fields_of_event(event),
     }
+}
+
+fn fields_of_denial(denial: &Denial) -> Vec<&dyn Harmless> {
+    let Denial {
+        error,
+        message,
+        hint,
+        retry_after,
+    } = denial;
+    vec![error, message, hint, retry_after]
 }
 
 fn fields_of_destination(destination: &Destination) -> Vec<&dyn Harmless> {
@@ -194,6 +199,7 @@ fn fields_of_organization(status: &OrganizationStatus) -> Vec<&dyn Harmless> {
         api_url,
         token,
         last_exchange,
+        last_error,
     } = status;
     let mut fields: Vec<&dyn Harmless> = vec![
         organization,
@@ -207,15 +213,17 @@ fn fields_of_organization(status: &OrganizationStatus) -> Vec<&dyn Harmless> {
     if let Some(TokenStatus {
         expires_at,
         expires_in,
+        lifetime,
     }) = token
     {
-        let harmless: [&dyn Harmless; 2] = [expires_at, expires_in];
+        let harmless: [&dyn Harmless; 3] = [expires_at, expires_in, lifetime];
         fields.extend(harmless);
     }
     if let Some(LastExchange { at, outcome }) = last_exchange {
         let harmless: [&dyn Harmless; 2] = [at, outcome];
         fields.extend(harmless);
     }
+    fields.extend(last_error.iter().flat_map(fields_of_denial));
     fields
 }
 
@@ -225,5 +233,5 @@ fn no_answer_has_a_place_for_a_credential() {
         .iter()
         .map(|sample| fields(&sample.message).len())
         .max();
-    assert_eq!(most, Some(9));
+    assert_eq!(most, Some(13));
 }

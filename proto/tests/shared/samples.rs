@@ -451,6 +451,7 @@ fn organizations() -> Vec<Sample<Response>> {
                 Some(TokenStatus {
                     expires_at: time(),
                     expires_in: 3_540,
+                    lifetime: 3_600,
                 }),
                 None,
             ),
@@ -485,9 +486,18 @@ fn status_of(token: Option<TokenStatus>, last_exchange: Option<LastExchange>) ->
         organization_id: Some(GUID.to_owned()),
         default: true,
         token,
+        last_error: last_exchange.and_then(error_of),
         last_exchange,
         ..bare_status()
     }))
+}
+
+/// The words that go with an exchange that failed.
+fn error_of(exchange: LastExchange) -> Option<Denial> {
+    match exchange.outcome {
+        Outcome::Ok => None,
+        Outcome::Failed(code) => Some(Denial::new(code, "why").hint("ac-cred login acme")),
+    }
 }
 
 fn bare_status() -> OrganizationStatus {
@@ -501,6 +511,7 @@ fn bare_status() -> OrganizationStatus {
         api_url: "https://api.appcircle.io".to_owned(),
         token: None,
         last_exchange: None,
+        last_error: None,
     }
 }
 

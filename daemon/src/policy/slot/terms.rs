@@ -1,6 +1,6 @@
 //! What a slot is told, and what it says.
 
-use ac_cred_proto::message::Warning;
+use ac_cred_proto::message::{LastExchange, Outcome, Warning};
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::time::Timestamp;
 use ac_cred_proto::{Denial, ErrorCode};
@@ -104,6 +104,33 @@ impl Held {
     pub fn ages(&self) -> [Moment; 2] {
         let stale = self.expires.before(freshness::stale_life(self.life));
         [stale, self.expires]
+    }
+
+    /// The life it had when it came.
+    #[must_use]
+    pub fn life(&self) -> Span {
+        self.life
+    }
+}
+
+/// How an exchange ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Why it gave no token, when it gave none.
+    pub error: Option<Denial>,
+}
+
+impl Ended {
+    /// The same, as a status tells it.
+    #[must_use]
+    pub fn told(&self) -> LastExchange {
+        let error = self.error.as_ref();
+        LastExchange {
+            at: self.at,
+            outcome: error.map_or(Outcome::Ok, |error| Outcome::Failed(error.error)),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every rule of a token's life as a sentence.
 
+use ac_cred_proto::message::{LastExchange, Outcome};
+
 use super::*;
 
 mod model;
@@ -573,7 +575,11 @@ fn what_failed_here_may_be_tried_again_at_once() {
     let mut bench = Bench::default();
     bench.asks(Need::Wish);
     assert_eq!(bench.exchanges(Err(locked())), [Denied(ErrorCode::Locked)]);
-    assert_eq!(bench.slot.last_exchange(), None, "nothing was sent");
+    assert_eq!(
+        bench.slot.ended().map(Ended::told),
+        None,
+        "nothing was sent"
+    );
     assert_eq!(bench.asks(Need::Wish), Waits);
     assert_eq!(bench.exchanges(Ok(HOUR)), [Token]);
 }
@@ -890,7 +896,7 @@ fn a_login_may_be_tried_during_a_pause() {
 #[test]
 fn the_last_exchange_is_told_with_its_outcome_and_time() {
     let mut bench = Bench::default();
-    assert_eq!(bench.slot.last_exchange(), None);
+    assert_eq!(bench.slot.ended().map(Ended::told), None);
     for (result, outcome) in [
         (Ok(HOUR), Outcome::Ok),
         (
@@ -907,9 +913,12 @@ fn the_last_exchange_is_told_with_its_outcome_and_time() {
         bench.exchanges(result);
         let at = bench.at().1;
         assert_eq!(
-            bench.slot.last_exchange(),
+            bench.slot.ended().map(Ended::told),
             Some(LastExchange { at, outcome })
         );
+        let error = bench.slot.ended().and_then(|ended| ended.error.as_ref());
+        let error = error.map(|denial| denial.error);
+        assert_eq!(error.map_or(Outcome::Ok, Outcome::Failed), outcome);
     }
 }
 
