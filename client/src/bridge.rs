@@ -74,6 +74,7 @@ pub fn passage(
     let reach = Reach {
         starts: may_start,
         repeats: true,
+        becomes_another: false,
     };
     let (lease, destination) = Call::new(reach, wait).passage(organization, refused)?;
     Ok(Passage { lease, destination })
@@ -88,6 +89,7 @@ pub fn destination(organization: Option<&Org>, wait: Duration) -> Result<Destina
     let reach = Reach {
         starts: true,
         repeats: true,
+        becomes_another: false,
     };
     crate::destination::of(&Call::new(reach, wait), organization)
 }

@@ -19,6 +19,8 @@ pub(crate) struct Reach {
     pub(crate) starts: bool,
     /// Whether it may be asked twice.
     pub(crate) repeats: bool,
+    /// Whether this process becomes a program that is to have its caller's descriptors.
+    pub(crate) becomes_another: bool,
 }
 
 /// One call with its budget.
@@ -120,6 +122,9 @@ impl Call {
 
     fn link(&self) -> Result<Option<Link>, Denial> {
         match Link::find(self.deadline)? {
+            None if self.reach.starts && self.reach.becomes_another => {
+                launch::start_apart(self.deadline).map(Some)
+            }
             None if self.reach.starts => launch::start(self.deadline).map(Some),
             found => Ok(found),
         }

@@ -8,6 +8,7 @@ use ac_cred_proto::settings::{self, EndpointVersion, Kind};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::directory::{ShowWhich, Use};
+pub(crate) use self::exec::{Exec, Program};
 pub(crate) use self::manual::{Completions, Man, SHELLS};
 pub(crate) use self::mcp::Mcp;
 pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
@@ -15,6 +16,7 @@ pub(crate) use self::token::{Format, Get, Shell, plain_get};
 use crate::words::duration;
 
 mod directory;
+mod exec;
 mod manual;
 mod mcp;
 mod store;
@@ -33,7 +35,7 @@ pub(crate) const USUAL_WAIT: Duration = Duration::from_secs(8);
 Examples:
   ac-cred login acme                           store the key of an organization
   ac-cred get acme                             print a session token
-  AC_ACCESS_TOKEN=$(ac-cred get) ./release.sh  the default organization's token
+  ac-cred exec acme -- ./release.sh            run a program with it
 
 Which organization: the argument, then --org, then AC_CRED_ORG, then the nearest
 .ac-cred.toml (ac-cred use --here ORG), then the default (ac-cred use ORG), then the
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Login(Box<Login>),
     /// Print a session token
     Get(Get),
+    /// Run a program with a session token
+    Exec(Exec),
     /// Print the names of the organizations, one a line
     List(List),
     /// Show what is known and how long it lives

@@ -1,6 +1,7 @@
 //! What each command does: it asks the daemon, or the settings, and says what came of it.
 
 mod daemon;
+mod exec;
 mod get;
 mod list;
 mod lock;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Login(login) => login::run(*login, reach),
         Command::Get(get) => get::run(get, reach),
+        Command::Exec(exec) => exec::run(exec, reach),
         Command::List(list) => list::run(&list, reach),
         Command::Status(status) => status::run(status, reach),
         Command::Use(chosen) => organizations::choose(chosen, reach),
@@ -51,6 +53,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 fn reach(command: &Command) -> Reach {
     let (starts, repeats) = match command {
         Command::Get(get) => (!get.no_start, true),
+        Command::Exec(exec) => (!exec.no_start, true),
         Command::Reject(_) => (true, true),
         Command::List(_) | Command::Status(_) | Command::Which(_) | Command::Lock(_) => {
             (false, true)
@@ -67,7 +70,11 @@ fn reach(command: &Command) -> Reach {
             (false, false)
         }
     };
-    Reach { starts, repeats }
+    Reach {
+        starts,
+        repeats,
+        becomes_another: matches!(command, Command::Exec(_)),
+    }
 }
 
 /// The daemon has another working directory, so it is told the whole path.

@@ -15,6 +15,16 @@ pub(crate) enum Failure {
     ReaderGone,
     /// Nothing was typed: the text is the help.
     NothingTyped(String),
+    /// There is no such program.
+    NotFound(String),
+    /// The program cannot be run.
+    NotExecutable(String),
+    /// The program that was run ended with this code, and has told what there is to tell.
+    #[cfg_attr(
+        not(any(target_os = "linux", windows)),
+        expect(dead_code, reason = "ac-cred only becomes programs there")
+    )]
+    ProgramEnded(u8),
 }
 
 impl From<Denial> for Failure {
@@ -25,11 +35,15 @@ impl From<Denial> for Failure {
 
 impl Failure {
     /// What the process ends with.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Denied(denial) => denial.error.into(),
-            Self::ReaderGone => ExitCode::Internal,
-            Self::NothingTyped(_) => ExitCode::Usage,
+            Self::Denied(denial) => ExitCode::from(denial.error).number(),
+            Self::ReaderGone => ExitCode::Internal.number(),
+            Self::NothingTyped(_) => ExitCode::Usage.number(),
+            // As shells have it.
+            Self::NotFound(_) => 127,
+            Self::NotExecutable(_) => 126,
+            Self::ProgramEnded(code) => *code,
         }
     }
 }

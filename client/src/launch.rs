@@ -67,6 +67,27 @@ pub(crate) fn start(deadline: Deadline) -> Result<Link, Denial> {
     }
 }
 
+/// The same by a process of its own: whoever starts a daemon gives up the descriptors that it has
+/// from its caller, and they may be for the program that this process becomes.
+pub(crate) fn start_apart(deadline: Deadline) -> Result<Link, Denial> {
+    let started = env::current_exe().and_then(|program| {
+        Command::new(program)
+            .args(["daemon", "start"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    });
+    if let Ok(mut starter) = started {
+        within(deadline.left(), move || starter.wait());
+    }
+    match Link::find(deadline)? {
+        Some(link) => Ok(link),
+        // The true reason is found out here.
+        None => start(deadline),
+    }
+}
+
 /// Becomes the daemon; returns only the reason why that failed.
 pub(crate) fn become_daemon() -> Denial {
     let command = endpoint::prepared().and_then(|socket| {

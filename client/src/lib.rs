@@ -3,7 +3,9 @@
 pub mod bridge;
 
 mod approvals;
+mod attended;
 mod call;
+mod child;
 mod cli;
 mod closed_stdout;
 mod commands;
@@ -18,6 +20,7 @@ mod launch;
 mod lease;
 mod link;
 mod manual;
+mod official_cli;
 mod organization;
 mod output;
 mod private_file;
@@ -47,7 +50,7 @@ pub fn run(words: &[OsString]) -> process::ExitCode {
         Typed::Wrong(denial) => Err(denial.into()),
     };
     let code = match &outcome {
-        Ok(()) => ExitCode::Done,
+        Ok(()) => ExitCode::Done.number(),
         Err(failure) => {
             output::failure(failure, usage::asks_for_json(words));
             failure.exit_code()

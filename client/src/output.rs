@@ -71,7 +71,8 @@ pub(crate) fn failure(failure: &Failure, in_json: bool) {
     match failure {
         Failure::Denied(denial) if in_json => tell(&format!("{}\n", failure::json_line(denial))),
         Failure::Denied(denial) => tell(&format!("{}\n", failure::line(denial))),
-        Failure::ReaderGone => {}
+        Failure::NotFound(why) | Failure::NotExecutable(why) => note(why),
+        Failure::ReaderGone | Failure::ProgramEnded(_) => {}
         Failure::NothingTyped(help) => tell(help),
     }
 }

@@ -56,7 +56,9 @@ pub(crate) fn parse(words: &[OsString]) -> Typed {
 /// Whether the caller reads JSON, so that errors have to be JSON as well.
 pub(crate) fn asks_for_json(words: &[OsString]) -> bool {
     let mut before = None;
-    words.iter().any(|word| {
+    // What stands behind it is for the program that is run.
+    let own = words.iter().take_while(|word| *word != "--");
+    own.into_iter().any(|word| {
         let follows_format = before.replace(word).is_some_and(|word| word == "--format");
         word == "--json" || word == "--format=json" || (follows_format && word == "json")
     })
@@ -89,7 +91,7 @@ fn mistake(error: &clap::Error, words: &[OsString]) -> Denial {
         if is_secret(&culprit, words) {
             return secret_on_command_line();
         }
-        unknown_argument(error, &culprit)
+        unknown_argument(error, &culprit, words)
     } else if kind == ErrorKind::InvalidSubcommand {
         let similar = similar(error, ContextKind::SuggestedSubcommand);
         match text(error, ContextKind::InvalidSubcommand).filter(|name| is_name(name)) {
@@ -121,9 +123,12 @@ fn is_secret(culprit: &str, words: &[OsString]) -> bool {
     SECRET_OPTIONS.contains(&name) || (is_login && !(culprit.starts_with('-') && is_name(name)))
 }
 
-fn unknown_argument(error: &clap::Error, culprit: &str) -> String {
+fn unknown_argument(error: &clap::Error, culprit: &str, words: &[OsString]) -> String {
     let name = culprit.split('=').next().unwrap_or_default();
-    if !culprit.starts_with('-') {
+    let is_exec = words.first().is_some_and(|word| word == "exec");
+    if !culprit.starts_with('-') && is_exec {
+        "the program to run stands behind --".to_owned()
+    } else if !culprit.starts_with('-') {
         "there is an argument too many".to_owned()
     } else if is_name(name) {
         let similar = similar(error, ContextKind::SuggestedArg);

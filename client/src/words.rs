@@ -24,6 +24,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+/// Takes the name of an environment variable.
+pub(crate) fn variable(text: &str) -> Result<String, &'static str> {
+    let is_letter = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
+    let is_name = text.starts_with(is_letter)
+        && text
+            .chars()
+            .all(|letter| is_letter(letter) || letter.is_ascii_digit());
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("a variable's name is letters, digits and '_', beginning with no digit")
+    }
+}
+
 /// Takes what [`duration`] takes, and rounds it up.
 pub(crate) fn whole_seconds(text: &str) -> Result<u32, &'static str> {
     let duration = duration(text)?;

@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{self, Write},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -143,6 +144,9 @@ impl Reader {
         let script = "printf '#!/bin/sh\nprintf %%s \"$AC_ACCESS_TOKEN\" >released\n' >release.sh \
                       && chmod 700 release.sh";
         world.shell(script).run().succeeded();
+        fs::create_dir(world.home().join("bin")).expect("the home has none");
+        let appcircle = world.home().join("bin/appcircle");
+        symlink(env!("CARGO_BIN_EXE_appcircle"), appcircle).expect("a link can be made");
         Self { world, key }
     }
 
@@ -164,7 +168,7 @@ impl Reader {
         let (home, ca_file) = (self.world.home().display(), ca_file.display());
         let line_at_the_simulator = format!(
             "PATH={home}/bin:/usr/bin:/bin
-            export GITHUB_ENV={home}/github_env
+            export GITHUB_ENV={home}/github_env NODE_EXTRA_CA_CERTS={ca_file}
             curl() {{
                 command curl --cacert {ca_file} \"${{@/https:\\/\\/api.appcircle.io/{url}}}\"
             }}

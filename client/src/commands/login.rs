@@ -217,6 +217,7 @@ mod tests {
             reach: Reach {
                 starts: false,
                 repeats: false,
+                becomes_another: false,
             },
         }
     }
