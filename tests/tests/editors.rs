@@ -84,8 +84,8 @@ fn the_rust_client_conforms_to_the_protocol() {
 
 /// A program from the path of this machine, unless it is not installed.
 fn installed(name: &str) -> Option<PathBuf> {
-    let program = Path::new("/usr/bin").join(name);
-    if program.exists() {
+    let places = ["/usr/bin", "/usr/local/bin"].map(|place| Path::new(place).join(name));
+    if let Some(program) = places.into_iter().find(|program| program.exists()) {
         return Some(program);
     }
     skip(&format!("{name} is not installed; .ci/run installs it"));
@@ -146,6 +146,20 @@ fn the_neovim_plugin_conforms_and_works_in_a_new_neovim() {
     for script in ["conformance", "behaviour"] {
         in_neovim(&nvim, Some(runtime.as_os_str()), script);
     }
+}
+
+#[test]
+fn the_vscode_extension_conforms_to_the_protocol() {
+    let Some(node) = installed("node") else {
+        return;
+    };
+    if !root().join("editors/vscode/out/socket.js").exists() {
+        return skip("the extension is not built; .ci/run builds it");
+    }
+    let world = World::new();
+    world.login("acme");
+    let run = tests(&world, &node, "editors/vscode").args(["test/conformance.js"]);
+    all_passed(&run.run(), "17 passed, 0 failed");
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Run {
     command: Command,
     input: Vec<u8>,
+    patience: Duration,
 }
 
 impl Run {
@@ -32,6 +33,7 @@ impl Run {
         Self {
             command,
             input: Vec::new(),
+            patience: PATIENCE,
         }
     }
 
@@ -68,6 +70,12 @@ impl Run {
     /// Sets the directory in which it runs.
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.command.current_dir(directory);
+        self
+    }
+
+    /// Lets it run longer than a minute.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -128,6 +136,7 @@ impl Run {
         Ok(Running {
             name: format!("{:?}", self.command),
             child: Some(child),
+            patience: self.patience,
         })
     }
 }
@@ -137,6 +146,7 @@ impl Run {
 pub struct Running {
     name: String,
     child: Option<Child>,
+    patience: Duration,
 }
 
 impl Running {
@@ -178,13 +188,13 @@ impl Running {
         let pid = Pid::from_child(&child);
         let (ended, end) = mpsc::channel();
         thread::spawn(move || ended.send(child.wait_with_output()).ok());
-        if let Ok(output) = end.recv_timeout(PATIENCE) {
+        if let Ok(output) = end.recv_timeout(self.patience) {
             Output::of(output?)
         } else {
             kill_process(pid, Signal::KILL).ok();
-            let Self { name, .. } = &self;
+            let Self { name, patience, .. } = &self;
             Err(io::Error::other(format!(
-                "{name} has not ended, or its output is still held, after {PATIENCE:?}"
+                "{name} has not ended, or its output is still held, after {patience:?}"
             )))
         }
     }
