@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Directories that hold nothing which a person wrote for this project.
-const FOREIGN_DIRECTORIES: [&str; 2] = ["target", ".git"];
+const FOREIGN_DIRECTORIES: [&str; 4] = ["target", ".git", "node_modules", "out"];
 
 /// A Rust file.
 #[derive(Clone, Debug)]
