@@ -12,7 +12,7 @@ pub(crate) use self::exec::{Exec, Program};
 pub(crate) use self::manual::{Completions, Man, SHELLS};
 pub(crate) use self::mcp::Mcp;
 pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
-pub(crate) use self::token::{Format, Get, Shell, plain_get};
+pub(crate) use self::token::{Format, Get, Shell};
 use crate::words::duration;
 
 mod directory;

@@ -23,6 +23,7 @@ mod manual;
 mod official_cli;
 mod organization;
 mod output;
+mod plain_get;
 mod private_file;
 mod project_file;
 mod screen;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use ac_cred_proto::frame::{Encoding, FrameError, HEADER_LENGTH, payload_length};
 use ac_cred_proto::{Denial, Request, Response};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::deadline::Deadline;
 use crate::endpoint;
@@ -28,10 +28,14 @@ use crate::failure::{no_daemon, usage};
 /// the true reason, so this only ends the wait for one that does not answer at all.
 const FUSE: Duration = Duration::from_secs(1);
 
+/// Room for most messages: with it, neither a request nor an answer needs a buffer of its own.
+const USUAL_LENGTH: usize = 2_048;
+
 /// A connection to this user's daemon.
 pub(crate) struct Link {
     wire: Wire,
     fuse: Deadline,
+    buffer: Zeroizing<Vec<u8>>,
 }
 
 /// Why a request has no answer.
@@ -117,17 +121,22 @@ impl Link {
             }
         };
         wire.verify_peer(path)?;
-        Ok(Some(Self { wire, fuse }))
+        Ok(Some(Self {
+            wire,
+            fuse,
+            buffer: Zeroizing::new(Vec::with_capacity(USUAL_LENGTH)),
+        }))
     }
 
     /// Asks what has one answer.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Response, Broken> {
-        let frame = Encoding::Binary
-            .encode(request)
+        wipe(&mut self.buffer);
+        Encoding::Binary
+            .append(request, &mut self.buffer)
             .map_err(|error| Broken::Denied(usage(error.to_string())))?;
         // A daemon that turns a caller away answers and closes without reading, so an answer may be
         // there although the request could not be sent.
-        self.wire.write_all(&frame, self.fuse).ok();
+        self.wire.write_all(&self.buffer, self.fuse).ok();
         self.receive()
     }
 
@@ -166,25 +175,32 @@ impl Link {
 
     fn receive(&mut self) -> Result<Response, Broken> {
         let mut header = [0; HEADER_LENGTH];
-        self.fill(&mut header)?;
+        fill(&mut self.wire, &mut header, self.fuse)?;
         let length = payload_length(header).map_err(Broken::Garbled)?;
-        let mut payload = Zeroizing::new(vec![0; length]);
-        self.fill(&mut payload)?;
-        match Encoding::Binary.decode(&payload) {
+        wipe(&mut self.buffer);
+        self.buffer.resize(length, 0);
+        fill(&mut self.wire, &mut self.buffer, self.fuse)?;
+        match Encoding::Binary.decode(&self.buffer) {
             Ok(Response::Denied(denial)) => Err(Broken::Denied(denial)),
             Ok(response) => Ok(response),
             Err(error) => Err(Broken::Garbled(error)),
         }
     }
+}
 
-    fn fill(&mut self, mut buffer: &mut [u8]) -> Result<(), Broken> {
-        while !buffer.is_empty() {
-            let read = self.wire.read(buffer, self.fuse)?;
-            if read == 0 {
-                return Err(Broken::Closed);
-            }
-            buffer = mem::take(&mut buffer).get_mut(read..).unwrap_or_default();
+/// Empties the buffer, of which only its length was ever written to.
+fn wipe(buffer: &mut Vec<u8>) {
+    buffer.as_mut_slice().zeroize();
+    buffer.clear();
+}
+
+fn fill(wire: &mut Wire, mut buffer: &mut [u8], fuse: Deadline) -> Result<(), Broken> {
+    while !buffer.is_empty() {
+        let read = wire.read(buffer, fuse)?;
+        if read == 0 {
+            return Err(Broken::Closed);
         }
-        Ok(())
+        buffer = mem::take(&mut buffer).get_mut(read..).unwrap_or_default();
     }
+    Ok(())
 }

@@ -1,12 +1,7 @@
 //! What reaches stdout and stderr: the only printer, and the only place that exposes a session token.
 
 use std::env;
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
-#[cfg(unix)]
-use std::os::fd::AsFd as _;
-#[cfg(windows)]
-use std::os::windows::io::AsHandle as _;
 
 use ac_cred_proto::message::Lease;
 use ac_cred_proto::secret::SessionToken;
@@ -79,7 +74,12 @@ pub(crate) fn failure(failure: &Failure, in_json: bool) {
 
 /// Whether a person sees what is printed.
 pub(crate) fn is_terminal() -> bool {
-    io::stdout().is_terminal()
+    // The standard library's stdout would make its buffer to be asked.
+    #[cfg(unix)]
+    let stdout = rustix::stdio::stdout();
+    #[cfg(windows)]
+    let stdout = io::stdout();
+    stdout.is_terminal()
 }
 
 /// Whether a person sees what is told.
@@ -158,8 +158,7 @@ fn write(bytes: &[u8]) -> Result<(), Failure> {
     if closed_stdout::was_closed() {
         return Err(Denial::new(ErrorCode::Internal, "stdout is closed").into());
     }
-    let written = unbuffered_stdout().and_then(|mut stdout| stdout.write_all(bytes));
-    written.map_err(|error| {
+    write_unbuffered(bytes).map_err(|error| {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Failure::ReaderGone
         } else {
@@ -172,14 +171,27 @@ fn write(bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// Stdout without the standard library's buffer, which keeps a copy of the token, and without its
+/// Writes without the standard library's buffer, which keeps a copy of the token, and without its
 /// opinion that a stdout which cannot be written needs no writing.
-fn unbuffered_stdout() -> io::Result<File> {
-    #[cfg(unix)]
-    let stdout = rustix::stdio::stdout().as_fd().try_clone_to_owned()?;
-    #[cfg(windows)]
+#[cfg(unix)]
+fn write_unbuffered(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stdout(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Writes without the standard library's buffer, which keeps a copy of the token.
+#[cfg(windows)]
+fn write_unbuffered(bytes: &[u8]) -> io::Result<()> {
+    use std::os::windows::io::AsHandle as _;
     let stdout = io::stdout().as_handle().try_clone_to_owned()?;
-    Ok(File::from(stdout))
+    std::fs::File::from(stdout).write_all(bytes)
 }
 
 /// Hands a text to stderr at once; where stderr is closed or full there is nobody left to tell.

@@ -10,8 +10,9 @@ use ac_cred_proto::Denial;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::cli::{Cli, Command, plain_get};
+use crate::cli::{Cli, Command};
 use crate::failure::usage;
+use crate::plain_get::plain_get;
 
 /// Options that people expect to take a secret.
 const SECRET_OPTIONS: [&str; 8] = [

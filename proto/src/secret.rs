@@ -1,6 +1,8 @@
 //! Secrets that print as nothing and are wiped when dropped, and the one door through which they
 //! cross the socket.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -37,8 +39,10 @@ impl std::error::Error for InvalidSecret {}
 ///
 /// It holds only the characters of a bearer token (RFC 6750, `b64token`), so that it needs no
 /// quoting in a header, a shell or a terminal.
+///
+/// Its clones share one text, which is wiped with the last of them.
 #[derive(Clone, Debug)]
-pub struct SessionToken(SecretString);
+pub struct SessionToken(Arc<SecretString>);
 
 /// The long-lived secret: a Personal Access Key, a Personal Access Token or the secret of an API key.
 #[derive(Clone, Debug)]
@@ -49,7 +53,7 @@ pub struct Credential(SecretString);
 pub struct Passphrase(SecretString);
 
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-'..=b'/' | b'=' | b'_' | b'~')
 }
 
 fn measured(text: &str, longest: usize) -> Result<(), InvalidSecret> {
@@ -60,6 +64,10 @@ fn measured(text: &str, longest: usize) -> Result<(), InvalidSecret> {
     }
 }
 
+fn allowed(is_allowed: bool) -> Result<(), InvalidSecret> {
+    is_allowed.then_some(()).ok_or(InvalidSecret::Character)
+}
+
 impl SessionToken {
     /// Takes a text that can be a bearer token.
     ///
@@ -67,12 +75,13 @@ impl SessionToken {
     ///
     /// [`InvalidSecret`] when it is empty, longer than [`MAX_TOKEN_LENGTH`] or has other characters.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
+        Self::check(text)?;
+        Ok(Self(Arc::new(SecretString::from(text))))
+    }
+
+    fn check(text: &str) -> Result<(), InvalidSecret> {
         measured(text, MAX_TOKEN_LENGTH)?;
-        if text.bytes().all(is_token_byte) {
-            Ok(Self(SecretString::from(text)))
-        } else {
-            Err(InvalidSecret::Character)
-        }
+        allowed(text.bytes().all(is_token_byte))
     }
 
     /// The token for a place that ARCHITECTURE.md lists as one of its doors.
@@ -95,12 +104,13 @@ impl Credential {
     ///
     /// [`InvalidSecret`] when it is empty, longer than [`MAX_CREDENTIAL_LENGTH`] or has other characters.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
+        Self::check(text)?;
+        Ok(Self(SecretString::from(text)))
+    }
+
+    fn check(text: &str) -> Result<(), InvalidSecret> {
         measured(text, MAX_CREDENTIAL_LENGTH)?;
-        if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(SecretString::from(text)))
-        } else {
-            Err(InvalidSecret::Character)
-        }
+        allowed(text.bytes().all(|byte| byte.is_ascii_graphic()))
     }
 
     /// The credential for one of its two doors: the store and the Auth API.
@@ -118,12 +128,13 @@ impl Passphrase {
     /// [`InvalidSecret`] when it is empty, longer than [`MAX_CREDENTIAL_LENGTH`] or has control
     /// characters.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
+        Self::check(text)?;
+        Ok(Self(SecretString::from(text)))
+    }
+
+    fn check(text: &str) -> Result<(), InvalidSecret> {
         measured(text, MAX_CREDENTIAL_LENGTH)?;
-        if text.chars().any(char::is_control) {
-            Err(InvalidSecret::Character)
-        } else {
-            Ok(Self(SecretString::from(text)))
-        }
+        allowed(!text.chars().any(char::is_control))
     }
 
     /// The passphrase for the store that it opens.
@@ -144,7 +155,8 @@ macro_rules! crosses_the_socket {
         impl<'de> Deserialize<'de> for $secret {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = SecretString::from(String::deserialize(deserializer)?);
-                Self::parse(text.expose_secret()).map_err(D::Error::custom)
+                Self::check(text.expose_secret()).map_err(D::Error::custom)?;
+                Ok(Self(text.into()))
             }
         }
     )+};

@@ -1,12 +1,10 @@
 //! What can be typed to get a token.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
-use ac_cred_proto::Org;
 use clap::{Args, ValueEnum};
 
-use super::{USUAL_WAIT, Which};
+use super::Which;
 use crate::words::{duration, whole_seconds};
 
 /// What `get` is told.
@@ -72,59 +70,4 @@ pub(crate) enum Shell {
     Fish,
     Powershell,
     GithubActions,
-}
-
-/// `get` or `get ORG`, without the parser: most calls are one of them, and the parser would take
-/// as long as the rest of the call.
-pub(crate) fn plain_get(words: &[OsString]) -> Option<Get> {
-    let (command, rest) = words.split_first()?;
-    let argument = match rest {
-        [] => None,
-        [name] => Some(Org::parse(name.to_str()?).ok()?),
-        _ => return None,
-    };
-    (command == "get").then_some(Get {
-        which: Which {
-            argument,
-            option: None,
-        },
-        format: Format::Token,
-        shell: None,
-        min_ttl: None,
-        refresh: false,
-        wait: USUAL_WAIT,
-        no_start: false,
-        quiet: false,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::cli::{Cli, Command};
-
-    #[test]
-    fn a_plain_get_is_what_the_parser_would_have_made_of_it() {
-        for words in [&["get"][..], &["get", "acme"], &["get", "help"]] {
-            let quick = plain_get(&words.iter().map(OsString::from).collect::<Vec<_>>());
-            let cli = Cli::try_parse_from([&["ac-cred"], words].concat()).unwrap();
-            let Command::Get(get) = cli.command else {
-                panic!("{words:?} is not a get");
-            };
-            assert_eq!(quick, Some(get), "{words:?}");
-        }
-        for words in [
-            &[][..],
-            &["list"],
-            &["get", "-q"],
-            &["get", "--help"],
-            &["get", "a b"],
-            &["get", "a", "b"],
-        ] {
-            let words: Vec<_> = words.iter().map(OsString::from).collect();
-            assert_eq!(plain_get(&words), None, "{words:?}");
-        }
-    }
 }
