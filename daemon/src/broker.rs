@@ -34,6 +34,10 @@ mod watchers;
 /// made on the clock and this often at least.
 const LONGEST_SLEEP: Span = Span::seconds(30);
 
+/// How many calls are taken at a time: all of them were there before the clock and the settings are
+/// looked at, once for all.
+const BATCH: usize = 64;
+
 /// What answers a call: one message, or a sequence with its end.
 #[derive(Debug)]
 pub enum Answer {
@@ -133,12 +137,13 @@ impl Broker {
 
     /// Serves calls until nobody can call any more.
     pub async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        let mut batch = Vec::with_capacity(BATCH);
         loop {
             let sleep = Duration::from_millis(self.sleep().0);
             tokio::select! {
-                call = calls.recv() => match call {
-                    Some(call) => self.take(call),
-                    None => break,
+                taken = calls.recv_many(&mut batch, BATCH) => match taken {
+                    0 => break,
+                    _ => self.take(batch.drain(..)),
                 },
                 Some(finished) = self.jobs.join_next() => match finished {
                     Ok(finished) => self.finish(finished),
@@ -155,13 +160,18 @@ impl Broker {
         self.jobs.shutdown().await;
     }
 
-    fn take(&mut self, call: Call) {
+    fn take(&mut self, calls: impl Iterator<Item = Call>) {
         let now = self.clock.now();
         // What is half written is taken over when it is whole.
         if self.changing.is_empty() {
             self.refresh_settings();
         }
-        let Call { request, reply } = call;
+        for call in calls {
+            self.take_one(call, now);
+        }
+    }
+
+    fn take_one(&mut self, Call { request, reply }: Call, now: Now) {
         match request {
             Request::Get(_) | Request::Reject(_) if self.tools.stores.file().is_shut() => {
                 deny(reply, change::locked());

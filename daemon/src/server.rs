@@ -67,6 +67,8 @@ struct Connection<'a, S> {
     unread: Zeroizing<Vec<u8>>,
     /// How many bytes at the front of `unread` are done with.
     done: usize,
+    /// Where answers are put together; wiped after each.
+    outgoing: Zeroizing<Vec<u8>>,
 }
 
 /// Serves a connection until its peer closes it, does wrong, or the daemon ends.
@@ -84,6 +86,7 @@ pub async fn serve<S>(
         encoding: Encoding::Binary,
         unread: Zeroizing::new(Vec::with_capacity(PIECE)),
         done: 0,
+        outgoing: Zeroizing::default(),
     };
     let mut patience = FIRST_BYTE;
     loop {
@@ -176,8 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     fn consume(&mut self, next: usize) {
         self.done += next;
         if self.done == self.unread.len() {
-            self.unread.as_mut_slice().zeroize();
-            self.unread.clear();
+            wipe(&mut self.unread);
             self.done = 0;
         }
     }
@@ -254,21 +256,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Writes messages in pieces, so that a long sequence is never held as bytes at once.
     async fn write(&mut self, responses: &[Response]) -> Result<(), Ended> {
         self.place.waits_for_peer();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(PIECE));
+        self.outgoing.reserve(PIECE);
         for response in responses {
             self.encoding
-                .append(response, &mut bytes)
+                .append(response, &mut self.outgoing)
                 .map_err(Ended::Wrong)?;
-            if bytes.len() >= PIECE {
-                self.write_piece(&bytes).await?;
-                bytes.clear();
+            if self.outgoing.len() >= PIECE {
+                self.write_piece().await?;
             }
         }
-        self.write_piece(&bytes).await
+        self.write_piece().await
     }
 
-    async fn write_piece(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        Ok(timeout(PIECE_OF_ANSWER, self.stream.write_all(bytes)).await??)
+    async fn write_piece(&mut self) -> Result<(), Ended> {
+        timeout(PIECE_OF_ANSWER, self.stream.write_all(&self.outgoing)).await??;
+        wipe(&mut self.outgoing);
+        Ok(())
     }
 
     /// Tells a peer what it did wrong, if it still reads.
@@ -285,6 +288,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             .await
             .ok();
     }
+}
+
+/// Empties a buffer that is used again; what is behind its length was wiped before.
+fn wipe(buffer: &mut Vec<u8>) {
+    // As a slice: a vector would be wiped byte by byte, and all of its room each time.
+    buffer.as_mut_slice().zeroize();
+    buffer.clear();
 }
 
 /// The answer of a daemon whose broker has ended.
