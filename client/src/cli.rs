@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ac_cred_proto::Org;
 use ac_cred_proto::settings::{self, EndpointVersion, Kind};
-use clap::{Args, Parser, Subcommand};
+use ac_cred_proto::time::Timestamp;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::directory::{ShowWhich, Use};
 pub(crate) use self::exec::{Exec, Program};
@@ -111,6 +112,7 @@ Examples:
   op read op://ci/appcircle/key | ac-cred login acme --stdin --store memory
   ac-cred login ci --kind api-key --name deploy --organization-id GUID
   ac-cred login team --from acme --sub-organization GUID
+  ac-cred login acme --import appcircle-cli  at the addresses of the official CLI's file
   ac-cred login onprem --auth-url https://auth.example.com --api-url https://api.example.com
 
 The key is asked for without echo, or read with --stdin; never put it into the command line.
@@ -165,6 +167,9 @@ pub(crate) struct Login {
     /// Where the credential rests: file (encrypted) or memory (until the daemon stops)
     #[arg(long)]
     pub(crate) store: Option<settings::Store>,
+    /// When the credential expires, such as 2026-09-21: you are told in the last two weeks
+    #[arg(long, value_name = "DATE")]
+    pub(crate) expires: Option<Timestamp>,
     /// Make this the default organization
     #[arg(long)]
     pub(crate) default: bool,
@@ -177,12 +182,32 @@ pub(crate) struct Login {
     /// Have the age identity in this file open the encrypted file, in place of a passphrase
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file")]
     pub(crate) identity: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) imported: Imported,
     /// How long to wait for the Auth API
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s")]
     pub(crate) wait: Duration,
     /// Say nothing when it succeeds
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// What `login` is told of another program's settings.
+#[derive(Debug, Args)]
+pub(crate) struct Imported {
+    /// Take the addresses of an installation from another program's settings
+    #[arg(long, value_enum, value_name = "PROGRAM")]
+    pub(crate) import: Option<Import>,
+    /// Have nobody else read or change the file that is imported
+    #[arg(long, requires = "import")]
+    pub(crate) tighten: bool,
+}
+
+/// Whose settings can be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Import {
+    /// Appcircle's official command line client
+    AppcircleCli,
 }
 
 /// What `list` is told.

@@ -3,6 +3,7 @@
 mod daemon;
 mod exec;
 mod get;
+mod import;
 mod list;
 mod lock;
 mod login;

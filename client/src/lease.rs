@@ -4,6 +4,8 @@ use ac_cred_proto::message::{Get, Lease, Warning};
 use ac_cred_proto::{Denial, Org, Request, Response};
 
 use crate::call::{Call, beside_the_question};
+use crate::deadline::wall_clock;
+use crate::words::ends;
 use crate::{destination, output};
 
 /// What a caller wants of a token.
@@ -37,12 +39,18 @@ pub(crate) fn ask(call: &Call, wish: &Wish) -> Result<Lease, Denial> {
 /// Tells what is wrong although there is a token.
 pub(crate) fn tell_warning(lease: &Lease) {
     if let Some(warning) = lease.warning {
-        output::note(&in_words(warning, &lease.organization));
+        output::note(&in_words(warning, lease));
     }
 }
 
-fn in_words(warning: Warning, organization: &Org) -> String {
+fn in_words(warning: Warning, lease: &Lease) -> String {
+    let organization = &lease.organization;
     match warning {
+        Warning::CredentialExpires => {
+            let end = lease.credential_expires_at;
+            let when = end.map_or_else(|| "expires soon".to_owned(), |end| ends(end, wall_clock()));
+            format!("the credential of {organization} {when}; run: ac-cred login {organization}")
+        }
         Warning::CredentialRefused => format!(
             "this token is the last one, because the Auth API refused the credential of \
              {organization}; run: ac-cred login {organization}"

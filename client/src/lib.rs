@@ -2,6 +2,7 @@
 
 pub mod bridge;
 
+mod appcircle_cli;
 mod approvals;
 mod attended;
 mod call;

@@ -213,6 +213,7 @@ mod tests {
             expires_in: 3540,
             api_url: "https://api.appcircle.io".to_owned(),
             warning: None,
+            credential_expires_at: None,
         };
         let mut bytes = Vec::new();
         append_json(&PrintedLease::of(&lease), &mut bytes).unwrap();

@@ -7,7 +7,7 @@ use ac_cred_proto::time::Timestamp;
 
 use crate::failure::visible;
 use crate::screen::{Look, Paint, cut, length};
-use crate::words::span;
+use crate::words::{ends, span};
 
 /// The columns in their order; those that are there at any width come first.
 const TITLES: [&str; COLUMNS] = [
@@ -58,6 +58,11 @@ impl Table<'_> {
             lines.push("no organization is known here; run: ac-cred login ORG".to_owned());
         } else {
             self.rows(look, &mut lines);
+            let ends = self
+                .organizations
+                .iter()
+                .filter_map(|known| self.end(known));
+            lines.extend(ends.flat_map(|end| look.wrapped(&end, 0)));
         }
         lines.extend(self.daemon_lines(look));
         lines
@@ -131,6 +136,16 @@ impl Table<'_> {
                 .as_ref()
                 .map(|error| visible(&error.to_string())),
         }
+    }
+
+    /// When the credential of an organization ends, where that is known.
+    fn end(&self, known: &OrganizationStatus) -> Option<String> {
+        let end = known.credential_expires_at?;
+        Some(format!(
+            "the credential of {} {}",
+            known.organization,
+            ends(end, self.at)
+        ))
     }
 
     /// How an exchange ended, and how long ago.
@@ -274,6 +289,7 @@ mod tests {
                 outcome: Outcome::Ok,
             }),
             last_error: None,
+            credential_expires_at: None,
         }
     }
 
@@ -337,6 +353,19 @@ mod tests {
                 concat!("daemon ", env!("CARGO_PKG_VERSION"), ", pid 4711, up 3 h"),
                 "socket /run/user/1000/ac-cred/v1.sock",
             ]
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_credential_is_told_below_the_table() {
+        let ending = OrganizationStatus {
+            credential_expires_at: Some(Timestamp::from_unix(AT + 6 * 86_400)),
+            ..acme()
+        };
+        let lines = lines(&[ending], PIPE);
+        assert_eq!(
+            lines[2],
+            "the credential of acme expires on 2026-09-27, in 6 d"
         );
     }
 

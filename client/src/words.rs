@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ac_cred_proto::time::Timestamp;
+
 /// The spans that a span is counted in, the longest first.
 const UNITS: [(u64, &str, &str); 4] = [
     (86_400, " d", "d"),
@@ -64,6 +66,16 @@ pub(crate) fn short_span(seconds: u64) -> String {
     format!("{first}{}", UNITS[position].2)
 }
 
+/// When something ends, and how long it is until then: `expires on 2026-09-27, in 6 d`.
+pub(crate) fn ends(end: Timestamp, now: Timestamp) -> String {
+    let text = end.to_string();
+    let date = text.split('T').next().unwrap_or_default();
+    match end.as_unix().checked_sub(now.as_unix()) {
+        Some(left) => format!("expires on {date}, in {}", span(left)),
+        None => format!("has expired on {date}"),
+    }
+}
+
 /// The place of the longest unit that fits, and how often it does.
 fn longest(seconds: u64) -> (usize, u64) {
     let position = UNITS
@@ -87,6 +99,18 @@ mod tests {
         for bad in ["", "-1", "soon", "8 parsecs", "50 days", "1000000 years"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_end_is_a_date_and_what_is_left_until_then() {
+        let at = Timestamp::from_unix;
+        let day = 1_790_000_000;
+        assert_eq!(
+            ends(at(day + 86_400), at(day)),
+            "expires on 2026-09-22, in 1 d"
+        );
+        assert_eq!(ends(at(day), at(day)), "expires on 2026-09-21, in 0 s");
+        assert_eq!(ends(at(day), at(day + 1)), "has expired on 2026-09-21");
     }
 
     #[test]

@@ -18,11 +18,13 @@ use crate::broker::job::{Finished, Tools};
 use crate::broker::watchers::Watchers;
 use crate::clock::{Clock, Now};
 use crate::credential_store::CredentialStores;
+use crate::policy::idle::Idle;
 use crate::policy::slot::{Answers, Attempt, Slot, Ticket};
 use crate::policy::{Moment, Span};
 use crate::settings_file::SettingsFile;
 
 pub mod change;
+pub mod idle;
 pub mod job;
 pub mod login;
 pub mod passphrase;
@@ -105,6 +107,10 @@ pub struct Broker {
     watchers: Watchers,
     swept: Moment,
     last_number: u64,
+    /// Since when nobody has used the daemon.
+    idle: Idle,
+    /// When a person was last told that a credential ends soon.
+    warned: BTreeMap<Org, Moment>,
 }
 
 impl Broker {
@@ -132,6 +138,8 @@ impl Broker {
             watchers: Watchers::default(),
             swept,
             last_number: 0,
+            idle: Idle::since(swept),
+            warned: BTreeMap::new(),
         }
     }
 
@@ -166,12 +174,14 @@ impl Broker {
         if self.changing.is_empty() {
             self.refresh_settings();
         }
+        self.lock_if_idle(now);
         for call in calls {
             self.take_one(call, now);
         }
     }
 
     fn take_one(&mut self, Call { request, reply }: Call, now: Now) {
+        self.note_use(&request, now);
         match request {
             Request::Get(_) | Request::Reject(_) if self.tools.stores.file().is_shut() => {
                 deny(reply, change::locked());
@@ -225,6 +235,7 @@ impl Broker {
             }
         }
         self.tell_aged(now);
+        self.lock_if_idle(now);
         if self.swept.until(now.moment) >= LONGEST_SLEEP {
             self.sweep(now);
         }
@@ -250,6 +261,7 @@ impl Broker {
             .map(|(due, _)| *due)
             .into_iter()
             .chain(self.watchers.next())
+            .chain(self.idle_end())
             .fold(sweep, Moment::min);
         self.clock.now().moment.until(due)
     }
@@ -323,6 +335,7 @@ fn exchange_settings(settings: &OrgSettings) -> OrgSettings {
     OrgSettings {
         api_url: Box::default(),
         mcp_url: None,
+        expires: None,
         ..settings.clone()
     }
 }

@@ -185,8 +185,13 @@ impl CredentialStores {
     /// Drops every credential and passphrase from memory; what rests elsewhere stays there, out of
     /// reach until [`FileStore::unlock`].
     pub fn lock(&self) {
-        self.file.lock();
+        self.lock_what_rests_elsewhere();
         self.memory.clear();
+    }
+
+    /// The same, but for what rests in memory only: nobody was there to say that it may be lost.
+    pub fn lock_what_rests_elsewhere(&self) {
+        self.file.lock();
     }
 
     /// The encrypted file.

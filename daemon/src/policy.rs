@@ -4,7 +4,9 @@
 //! caller brings.
 
 pub mod backoff;
+pub mod expiry;
 pub mod freshness;
+pub mod idle;
 pub mod slot;
 
 /// A point in time: milliseconds on a clock that goes on while the machine sleeps.

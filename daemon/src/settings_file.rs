@@ -317,6 +317,7 @@ fn put(organizations: &mut dyn toml_edit::TableLike, organization: &Org, setting
         ("ca_file", text(&settings.ca_file)),
         ("proxy", text(&settings.proxy)),
         ("allow_http", settings.allow_http.then(|| true.into())),
+        ("expires", settings.expires.map(|at| at.to_string().into())),
     ] {
         set(table, key, value);
     }
@@ -415,6 +416,7 @@ mod tests {
         settings.name = Some("ci \"key\"".into());
         settings.ca_file = Some("/x/ü.pem".into());
         settings.allow_http = true;
+        settings.expires = Some("2026-09-21".parse().unwrap());
         let edit = Edit::Put {
             organization: org("a.b"),
             settings: Box::new(settings.clone()),

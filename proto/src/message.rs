@@ -137,6 +137,8 @@ pub struct SaidSettings {
     pub proxy: Option<String>,
     /// Whether the Auth API may be reached without TLS.
     pub allow_http: Option<bool>,
+    /// When the credential ends.
+    pub expires: Option<Timestamp>,
 }
 
 /// Forgets one organization, or all.
@@ -300,6 +302,8 @@ pub struct Lease {
     pub api_url: String,
     /// What the caller should tell its person.
     pub warning: Option<Warning>,
+    /// When the credential that it was exchanged for ends, where that is known.
+    pub credential_expires_at: Option<Timestamp>,
 }
 
 /// What is wrong although a token was handed out.
@@ -308,6 +312,8 @@ pub struct Lease {
 pub enum Warning {
     /// The Auth API refused the credential: this token is the last one.
     CredentialRefused,
+    /// The credential ends within two weeks; told once a day.
+    CredentialExpires,
 }
 
 /// A credential has proved itself.

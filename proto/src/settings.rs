@@ -15,11 +15,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::denial::{Denial, ErrorCode};
 use crate::org::Org;
+use crate::time::Timestamp;
 
 /// Where Appcircle's cloud exchanges credentials (Appcircle's documentation, "API authentication").
 pub const CLOUD_AUTH_URL: &str = "https://auth.appcircle.io";
@@ -149,6 +152,9 @@ pub struct OrgSettings {
     /// Whether the Auth API may be reached without TLS.
     #[serde(default)]
     pub allow_http: bool,
+    /// When its credential ends.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
 }
 
 fn default_kind() -> Kind {
@@ -181,6 +187,7 @@ impl OrgSettings {
             ca_file: None,
             proxy: None,
             allow_http: false,
+            expires: None,
         }
     }
 
@@ -217,9 +224,41 @@ pub struct Settings {
     /// The organization that is meant when none is named.
     #[serde(default)]
     pub default: Option<Org>,
+    /// How long the daemon is left alone before it locks itself; never where nothing is said.
+    #[serde(default)]
+    pub lock_after: Option<LockAfter>,
     /// The organizations by alias.
     #[serde(default)]
     pub organizations: BTreeMap<Org, OrgSettings>,
+}
+
+/// A time without use, such as `30m`: whole seconds, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockAfter(u64);
+
+impl LockAfter {
+    /// The time in seconds.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        self.0
+    }
+}
+
+impl Serialize for LockAfter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(Duration::from_secs(self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for LockAfter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text)
+            .ok()
+            .map(|duration| Self(duration.as_secs()))
+            .filter(|after| after.0 > 0)
+            .ok_or_else(|| D::Error::custom("not a time such as 30m or 8h"))
+    }
 }
 
 /// Where and why a settings file cannot be understood.
@@ -387,6 +426,27 @@ mod tests {
         assert_eq!(settings.mcp_server(), None);
         settings.mcp_url = Some("https://mcp.example.com".into());
         assert_eq!(settings.mcp_server(), Some("https://mcp.example.com"));
+    }
+
+    #[test]
+    fn a_time_without_use_and_an_end_of_a_credential_are_said_as_people_do() {
+        let text =
+            "lock_after = '1h 30m'\n[organizations.acme]\nstore = 'file'\nexpires = '2026-09-21'";
+        let settings = Settings::parse(text).unwrap();
+        assert_eq!(settings.lock_after.map(LockAfter::seconds), Some(5_400));
+        let expires = settings.organizations[&org("acme")].expires.unwrap();
+        assert_eq!(expires.to_string(), "2026-09-21T00:00:00Z");
+        for wrong in [
+            "''",
+            "'soon'",
+            "'0s'",
+            "30",
+            "'30'",
+            "'999999999999999999999y'",
+        ] {
+            let error = Settings::parse(&format!("lock_after = {wrong}")).unwrap_err();
+            assert_eq!(error.line, 1, "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A point in time as the messages carry it.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::de::Error as _;
@@ -49,11 +50,26 @@ impl<'de> Deserialize<'de> for Timestamp {
             return u64::deserialize(deserializer).map(Self::from_unix);
         }
         let text = String::deserialize(deserializer)?;
-        humantime::parse_rfc3339(&text)
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = &'static str;
+
+    /// Takes a time of RFC 3339 in UTC, or a date, which is its first second.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_date = text.len() == "2026-09-21".len();
+        let whole = if is_date {
+            format!("{text}T00:00:00Z")
+        } else {
+            text.to_owned()
+        };
+        humantime::parse_rfc3339(&whole)
             .ok()
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .map(|since| Self::from_unix(since.as_secs()))
-            .ok_or_else(|| D::Error::custom("not a time of RFC 3339 in UTC"))
+            .ok_or("not a time of RFC 3339 in UTC, nor a date such as 2026-09-21")
     }
 }
 
@@ -80,5 +96,21 @@ mod tests {
         let text = serde_json::to_string(&time).unwrap();
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), time);
         assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+    }
+
+    #[test]
+    fn a_date_is_its_first_second() {
+        let time: Timestamp = "2026-09-21".parse().unwrap();
+        assert_eq!(time.to_string(), "2026-09-21T00:00:00Z");
+        for wrong in [
+            "",
+            "2026-9-21",
+            "2026-13-01",
+            "21.09.2026",
+            "2026-09-21T",
+            "äöüßx",
+        ] {
+            assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
+        }
     }
 }

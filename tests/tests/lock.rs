@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ac_cred_tests::world::{Account, PATIENCE, Run, World};
+use ac_cred_tests::world::{Account, PATIENCE, Run, World, eventually};
 
 /// The variable that names a file with the passphrase.
 const VARIABLE: &str = "AC_CRED_PASSPHRASE_FILE";
@@ -209,4 +209,24 @@ fn a_logout_that_fails_half_way_does_not_leave_the_token_to_be_served() {
     fs::remove_dir(&lock).unwrap();
     world.ac_cred(["logout", "acme"]).run().succeeded();
     world.ac_cred(["get", "acme"]).run().refused(3);
+}
+
+#[test]
+fn a_daemon_that_nobody_uses_locks_itself_where_the_settings_say_so() {
+    let locking = Locking::new();
+    let world = &locking.world;
+    world.login("brief");
+    let settings = fs::read_to_string(world.settings_path()).unwrap();
+    fs::write(
+        world.settings_path(),
+        format!("lock_after = \"1s\"\n{settings}"),
+    )
+    .unwrap();
+    let is_locked = || world.status()["daemon"]["locked"] == true;
+    assert!(eventually(PATIENCE, is_locked));
+    world.ac_cred(["get", "acme"]).run().refused(6);
+    fs::write(world.settings_path(), settings).unwrap();
+    locking.unlock().run().succeeded();
+    world.get("acme");
+    world.get("brief");
 }

@@ -9,17 +9,20 @@ use ac_cred_proto::secret::Credential;
 use ac_cred_proto::settings::{CLOUD_API_URL, Store};
 use ac_cred_proto::{Denial, ErrorCode, Org, Request, Response};
 
-use super::{absolute, unlock};
+use super::{absolute, import, unlock};
 use crate::call::{Call, Reach, beside_the_question};
-use crate::cli;
+use crate::cli::{self, Import};
 use crate::failure::{Failure, usage};
 use crate::{output, secret_input};
 
 /// After how long a person is told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-pub(super) fn run(said: cli::Login, reach: Reach) -> Result<(), Failure> {
+pub(super) fn run(mut said: cli::Login, reach: Reach) -> Result<(), Failure> {
     let organization = organization(&said)?;
+    if let Some(Import::AppcircleCli) = said.imported.import {
+        import::from_appcircle_cli(&mut said, &organization)?;
+    }
     let plan = Plan {
         settings: settings(&said)?,
         organization,
@@ -177,6 +180,7 @@ fn settings(said: &cli::Login) -> Result<SaidSettings, Denial> {
         ca_file,
         proxy: said.proxy.clone(),
         allow_http: said.allow_http,
+        expires: said.expires,
     })
 }
 

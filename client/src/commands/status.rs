@@ -129,6 +129,7 @@ fn from_settings(org: &Org, settings: &OrgSettings, is_default: bool) -> Organiz
         token: None,
         last_exchange: None,
         last_error: None,
+        credential_expires_at: settings.expires,
     }
 }
 
@@ -178,6 +179,7 @@ mod tests {
             at: Timestamp::from_unix(1_789_996_400),
             outcome: Outcome::Failed(ErrorCode::RateLimited),
         });
+        known.organizations[0].credential_expires_at = Some(Timestamp::from_unix(1_800_000_000));
         assert_eq!(
             json(&known),
             concat!(
@@ -188,7 +190,7 @@ mod tests {
                 r#""auth_url":"https://auth.appcircle.io","api_url":"https://api.appcircle.io","#,
                 r#""token":{"expires_at":"2026-09-21T14:13:20Z","expires_in":3540,"lifetime":3600},"#,
                 r#""last_exchange":{"at":"2026-09-21T13:13:20Z","outcome":"rate_limited"},"#,
-                r#""last_error":null}]}"#
+                r#""last_error":null,"credential_expires_at":"2027-01-15T08:00:00Z"}]}"#
             )
         );
     }
@@ -207,7 +209,9 @@ mod tests {
             "{known}"
         );
         assert!(known.contains(r#""kind":"api-key","store":"memory""#));
-        assert!(known.contains(r#""token":null,"last_exchange":null,"last_error":null}"#));
+        assert!(known.contains(
+            r#""token":null,"last_exchange":null,"last_error":null,"credential_expires_at":null}"#
+        ));
         assert_eq!(
             json(&settings("")),
             r#"{"version":1,"daemon":null,"organizations":[]}"#

@@ -24,6 +24,7 @@ fn organization(alias: &str, default: bool) -> Response {
         token: None,
         last_exchange: None,
         last_error: None,
+        credential_expires_at: None,
     }))
 }
 
@@ -74,7 +75,8 @@ fn the_status_of_the_daemon_is_printed_as_it_is() {
             r#""organizations":[{"organization":"acme","organization_id":null,"default":true,"#,
             r#""kind":"personal-access-key","store":"file","#,
             r#""auth_url":"https://auth.appcircle.io","api_url":"https://api.appcircle.io","#,
-            r#""token":null,"last_exchange":null,"last_error":null}]}"#,
+            r#""token":null,"last_exchange":null,"last_error":null,"#,
+            r#""credential_expires_at":null}]}"#,
             "\n"
         )
     );

@@ -211,6 +211,7 @@ pub(crate) fn lease() -> Lease {
         expires_in: 3_540,
         api_url: "https://api.appcircle.io".to_owned(),
         warning: None,
+        credential_expires_at: None,
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Change {
     Default(Org, Reply),
     /// Drop every secret from memory.
     Lock(Reply),
+    /// The same, but for what rests in memory only, which stays there out of reach.
+    LockIdle,
 }
 
 /// The end of a change.
@@ -115,14 +117,13 @@ impl Broker {
     }
 
     /// Forgets every token and answers those who wait for one.
-    fn locked(&mut self, reply: Reply, now: Now) {
+    fn locked(&mut self, now: Now) {
         tracing::info!("locked");
         let all: Vec<Org> = self.slots.keys().cloned().collect();
         for org in all {
             self.forget(&org, &locked(), now);
         }
         self.tell(EventKind::Locked, None);
-        answer(reply, Answer::One(Response::Done(Done {})));
     }
 
     fn forget(&mut self, org: &Org, why: &Denial, now: Now) {
@@ -172,7 +173,11 @@ impl Broker {
             (Change::Default(_, reply), Ok(_)) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
             }
-            (Change::Lock(reply), _) => self.locked(reply, now),
+            (Change::Lock(reply), _) => {
+                self.locked(now);
+                answer(reply, Answer::One(Response::Done(Done {})));
+            }
+            (Change::LockIdle, _) => self.locked(now),
             (Change::Logout(organizations, reply), Err(denial)) => {
                 // Half a logout has removed the credential: its token is not served on.
                 for (org, _) in &organizations {
@@ -190,6 +195,7 @@ impl Broker {
         let mut names = Vec::with_capacity(organizations.len() + 1);
         for (org, _) in organizations {
             tracing::info!(%org, "logged out");
+            self.warned.remove(&org);
             self.forget(&org, &logged_out_of(&org), now);
             self.tell_gone(&org);
             names.push(Response::Name(Name { organization: org }));
@@ -247,7 +253,7 @@ fn organizations(change: &Change) -> Vec<Org> {
             organizations.iter().map(|(org, _)| org.clone()).collect()
         }
         Change::Rename(old, new, ..) => vec![old.clone(), new.clone()],
-        Change::Default(..) | Change::Lock(_) => Vec::new(),
+        Change::Default(..) | Change::Lock(_) | Change::LockIdle => Vec::new(),
     }
 }
 
@@ -265,7 +271,7 @@ fn edits(change: &Change) -> Vec<Edit> {
             .collect(),
         Change::Rename(old, new, ..) => vec![Edit::Rename(old.clone(), new.clone())],
         Change::Default(org, _) => vec![Edit::Default(org.clone())],
-        Change::Lock(_) => Vec::new(),
+        Change::Lock(_) | Change::LockIdle => Vec::new(),
     }
 }
 
@@ -319,6 +325,10 @@ fn write(tools: &Tools, change: &Change) -> Result<Written, Denial> {
         Change::Default(..) => write_settings(tools, change, true),
         Change::Lock(_) => {
             tools.stores.lock();
+            Ok(Written::ToFile)
+        }
+        Change::LockIdle => {
+            tools.stores.lock_what_rests_elsewhere();
             Ok(Written::ToFile)
         }
     }

@@ -16,8 +16,8 @@ use crate::broker::token::LONGEST_WAIT;
 use crate::broker::{Answer, Broker, Reply, answer, deny};
 use crate::clock::Now;
 use crate::credential_store::{CredentialStores, Record};
-use crate::policy::Span;
 use crate::policy::slot::{Failure, Grant};
+use crate::policy::{Span, expiry};
 
 /// A login under way: what it wants and where its answer goes.
 pub struct LoginOrder {
@@ -118,6 +118,9 @@ impl Broker {
             .or(base.as_ref().map(|base| base.store))
             .ok_or_else(|| no_store_chosen(&login.organization))?;
         let base = base.unwrap_or_else(|| OrgSettings::new(store));
+        // Another credential has an end of its own; the same keeps the one that is known.
+        let expires = from.and_then(|(_, settings)| settings.expires);
+        let base = OrgSettings { expires, ..base };
         Ok((
             Box::new(with_said(base, store, &login.settings)),
             known.map(|known| known.store),
@@ -169,6 +172,7 @@ impl Broker {
             ..
         } = order;
         self.end_login(&org, number);
+        self.warned.remove(&org);
         tracing::info!(%org, store = %settings.store, "logged in");
         let response = Response::LoggedIn(LoggedIn {
             organization: org.clone(),
@@ -233,6 +237,7 @@ fn with_said(settings: OrgSettings, store: Store, said: &SaidSettings) -> OrgSet
         ca_file: text(&said.ca_file, settings.ca_file),
         proxy: text(&said.proxy, settings.proxy),
         allow_http: said.allow_http.unwrap_or(settings.allow_http),
+        expires: said.expires.or(settings.expires),
     }
 }
 
@@ -299,7 +304,9 @@ async fn prove(
         let message = format!("{} did not answer in time", order.settings.auth_url);
         Err(Denial::new(ErrorCode::AuthApiUnreachable, message))
     });
-    if let Ok((_, grant)) = &result {
+    if let Ok((record, grant)) = &result {
+        let expires = order.settings.expires;
+        order.settings.expires = expires.or_else(|| expiry::embedded(&record.credential));
         let pinned = order.settings.pinned_organization.take();
         order.settings.pinned_organization = grant.organization_id.clone().or(pinned);
     }

@@ -85,6 +85,7 @@ impl Broker {
             }),
             last_exchange: ended.map(Ended::told),
             last_error: ended.and_then(|ended| ended.error.clone()),
+            credential_expires_at: known.expires,
         }
     }
 }

@@ -6,8 +6,8 @@ use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
 use crate::broker::{Answer, Broker, Reply, answer, deny, job};
 use crate::clock::Now;
-use crate::policy::Span;
 use crate::policy::slot::{Answers, Attempt, Caller, Decision, Failure, Grant, Need, Slot, Ticket};
+use crate::policy::{Span, expiry};
 
 /// The longest that a caller may wait.
 pub(crate) const LONGEST_WAIT: Span = Span::seconds(3_600);
@@ -166,7 +166,7 @@ impl Broker {
         }
     }
 
-    fn response(&self, org: &Org, decision: Decision, now: Now) -> Response {
+    fn response(&mut self, org: &Org, decision: Decision, now: Now) -> Response {
         match decision {
             Decision::Serve(warning) => self.lease(org, warning, now),
             Decision::Deny(denial) => Response::Denied(denial),
@@ -177,7 +177,8 @@ impl Broker {
         }
     }
 
-    fn lease(&self, org: &Org, warning: Option<Warning>, now: Now) -> Response {
+    fn lease(&mut self, org: &Org, warning: Option<Warning>, now: Now) -> Response {
+        let warning = warning.or_else(|| self.expiry_warning(org, now));
         let settings = match self.known(org) {
             Ok(settings) => settings,
             Err(denial) => return Response::Denied(denial),
@@ -197,7 +198,18 @@ impl Broker {
             expires_in: held.left(now.moment).whole_seconds(),
             api_url: settings.api_url.as_ref().to_owned(),
             warning,
+            credential_expires_at: settings.expires,
         }))
+    }
+
+    /// Tells that the credential ends soon, and remembers that it was told.
+    fn expiry_warning(&mut self, org: &Org, now: Now) -> Option<Warning> {
+        let expires = self.known(org).ok()?.expires?;
+        let warned = self.warned.get(org).copied();
+        expiry::warns(expires, now.wall, now.moment, warned).then(|| {
+            self.warned.insert(org.clone(), now.moment);
+            Warning::CredentialExpires
+        })
     }
 
     /// What a caller is told whose deadline comes before the Auth API's answer.

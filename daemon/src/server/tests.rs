@@ -146,6 +146,7 @@ fn lease(token: &str) -> Answer {
         expires_in: 3_600,
         api_url: "https://api.example.com".to_owned(),
         warning: None,
+        credential_expires_at: None,
     })))
 }
 

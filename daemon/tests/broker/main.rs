@@ -6,6 +6,8 @@ mod changes;
 #[cfg(test)]
 mod exchanges;
 #[cfg(test)]
+mod idle;
+#[cfg(test)]
 mod logins;
 #[cfg(test)]
 mod rig;

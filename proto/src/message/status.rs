@@ -48,6 +48,8 @@ pub struct OrganizationStatus {
     pub last_exchange: Option<LastExchange>,
     /// Why the last exchange gave no token, in words, when it gave none.
     pub last_error: Option<Denial>,
+    /// When its credential ends, where that is known.
+    pub credential_expires_at: Option<Timestamp>,
 }
 
 /// The life of a token that is held.

@@ -135,7 +135,7 @@ fn login(kind: u32, store: u32, version: u32) -> impl Serialize {
         Some(store),
         [false; 6],
         Some(version),
-        [false; 3],
+        [false; 4],
     );
     (before, settings, false, 0_u32)
 }

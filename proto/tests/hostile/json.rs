@@ -30,10 +30,9 @@ fn text(payload: Vec<u8>) -> String {
     String::from_utf8(payload).expect("a line is text")
 }
 
-#[test]
-fn what_is_left_out_has_its_default() {
-    let get = r#"{"get":{"organization":null,"min_ttl":null,"refresh":false,"wait_ms":8000}}"#;
-    let nothing: Vec<_> = [
+/// Every setting of a login, with nothing said.
+fn no_settings() -> String {
+    let names = [
         "kind",
         "store",
         "auth_url",
@@ -46,11 +45,16 @@ fn what_is_left_out_has_its_default() {
         "ca_file",
         "proxy",
         "allow_http",
-    ]
-    .iter()
-    .map(|setting| format!("\"{setting}\":null"))
-    .collect();
-    let nothing = nothing.join(",");
+        "expires",
+    ];
+    let settings = names.map(|setting| format!("\"{setting}\":null"));
+    settings.join(",")
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let get = r#"{"get":{"organization":null,"min_ttl":null,"refresh":false,"wait_ms":8000}}"#;
+    let nothing = no_settings();
     let login = format!(
         r#"{{"login":{{"organization":"a","credential":null,"from":null,"settings":{{{nothing}}},"make_default":false,"wait_ms":8000}}}}"#
     );

@@ -64,33 +64,37 @@ fn settings() -> impl Strategy<Value = SaidSettings> {
         option::of(store()),
         option::of(select(EndpointVersion::ALL)),
         any::<Option<bool>>(),
+        option::of(time()),
     );
-    (choices, texts::<8>()).prop_map(|((kind, store, endpoint_version, allow_http), texts)| {
-        let [
-            auth_url,
-            api_url,
-            mcp_url,
-            name,
-            organization_id,
-            sub_organization,
-            ca_file,
-            proxy,
-        ] = texts;
-        SaidSettings {
-            kind,
-            store,
-            auth_url,
-            api_url,
-            mcp_url,
-            name,
-            organization_id,
-            sub_organization,
-            endpoint_version,
-            ca_file,
-            proxy,
-            allow_http,
-        }
-    })
+    (choices, texts::<8>()).prop_map(
+        |((kind, store, endpoint_version, allow_http, expires), texts)| {
+            let [
+                auth_url,
+                api_url,
+                mcp_url,
+                name,
+                organization_id,
+                sub_organization,
+                ca_file,
+                proxy,
+            ] = texts;
+            SaidSettings {
+                kind,
+                store,
+                auth_url,
+                api_url,
+                mcp_url,
+                name,
+                organization_id,
+                sub_organization,
+                endpoint_version,
+                ca_file,
+                proxy,
+                allow_http,
+                expires,
+            }
+        },
+    )
 }
 
 fn login() -> impl Strategy<Value = Request> {
@@ -178,7 +182,8 @@ fn request() -> impl Strategy<Value = Request> {
 fn lease() -> impl Strategy<Value = Response> {
     let id = option::of(text());
     let warning = option::of(select(samples::warnings()));
-    (org(), id, token(), time(), any::<u32>(), text(), warning).prop_map(
+    let told = (warning, option::of(time()));
+    (org(), id, token(), time(), any::<u32>(), text(), told).prop_map(
         |(
             organization,
             organization_id,
@@ -186,7 +191,7 @@ fn lease() -> impl Strategy<Value = Response> {
             expires_at,
             expires_in,
             api_url,
-            warning,
+            (warning, credential_expires_at),
         )| {
             Response::Lease(Box::new(Lease {
                 organization,
@@ -196,6 +201,7 @@ fn lease() -> impl Strategy<Value = Response> {
                 expires_in,
                 api_url,
                 warning,
+                credential_expires_at,
             }))
         },
     )
@@ -250,6 +256,7 @@ fn organization() -> impl Strategy<Value = Response> {
         option::of(token),
         option::of(exchange()),
         option::of(denial()),
+        option::of(time()),
     );
     let known = (any::<bool>(), kind(), store());
     (org(), option::of(text()), known, text(), text(), life).prop_map(
@@ -265,6 +272,7 @@ fn organization() -> impl Strategy<Value = Response> {
                 token: life.0,
                 last_exchange: life.1,
                 last_error: life.2,
+                credential_expires_at: life.3,
             }))
         },
     )

@@ -176,6 +176,7 @@ fn fields_of_lease(lease: &Lease) -> Vec<&dyn Harmless> {
         expires_in,
         api_url,
         warning,
+        credential_expires_at,
     } = lease;
     vec![
         organization,
@@ -185,6 +186,7 @@ fn fields_of_lease(lease: &Lease) -> Vec<&dyn Harmless> {
         expires_in,
         api_url,
         warning,
+        credential_expires_at,
     ]
 }
 
@@ -200,6 +202,7 @@ fn fields_of_organization(status: &OrganizationStatus) -> Vec<&dyn Harmless> {
         token,
         last_exchange,
         last_error,
+        credential_expires_at,
     } = status;
     let mut fields: Vec<&dyn Harmless> = vec![
         organization,
@@ -209,6 +212,7 @@ fn fields_of_organization(status: &OrganizationStatus) -> Vec<&dyn Harmless> {
         store,
         auth_url,
         api_url,
+        credential_expires_at,
     ];
     if let Some(TokenStatus {
         expires_at,
@@ -233,5 +237,5 @@ fn no_answer_has_a_place_for_a_credential() {
         .iter()
         .map(|sample| fields(&sample.message).len())
         .max();
-    assert_eq!(most, Some(13));
+    assert_eq!(most, Some(14));
 }

@@ -113,7 +113,8 @@ pub(crate) fn passphrase_needs() -> Vec<PassphraseNeed> {
 /// Every warning; a new one does not compile before it follows another.
 pub(crate) fn warnings() -> Vec<Warning> {
     let next = |warning: &Warning| match warning {
-        Warning::CredentialRefused => None,
+        Warning::CredentialRefused => Some(Warning::CredentialExpires),
+        Warning::CredentialExpires => None,
     };
     successors(Some(Warning::CredentialRefused), next).collect()
 }
@@ -245,6 +246,7 @@ fn nothing_said() -> SaidSettings {
         ca_file: None,
         proxy: None,
         allow_http: None,
+        expires: None,
     }
 }
 
@@ -263,6 +265,7 @@ fn all_said() -> SaidSettings {
         ca_file: text("/etc/ssl/example.pem"),
         proxy: text("http://proxy.example.com:3128"),
         allow_http: Some(true),
+        expires: Some(time()),
     }
 }
 
@@ -368,6 +371,7 @@ fn leases() -> Vec<Sample<Response>> {
             expires_in,
             api_url: "https://api.appcircle.io".to_owned(),
             warning,
+            credential_expires_at: warning.map(|_| time()),
         }))
     };
     let mut samples = vec![
@@ -488,6 +492,7 @@ fn status_of(token: Option<TokenStatus>, last_exchange: Option<LastExchange>) ->
         token,
         last_error: last_exchange.and_then(error_of),
         last_exchange,
+        credential_expires_at: Some(time()),
         ..bare_status()
     }))
 }
@@ -512,6 +517,7 @@ fn bare_status() -> OrganizationStatus {
         token: None,
         last_exchange: None,
         last_error: None,
+        credential_expires_at: None,
     }
 }
 

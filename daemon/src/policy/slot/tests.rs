@@ -24,7 +24,7 @@ impl From<&Decision> for Saw {
     fn from(decision: &Decision) -> Self {
         match decision {
             Decision::Serve(None) => Token,
-            Decision::Serve(Some(Warning::CredentialRefused)) => TokenAndWarning,
+            Decision::Serve(Some(_)) => TokenAndWarning,
             Decision::Deny(denial) => Denied(denial.error),
             Decision::Wait => Waits,
         }
