@@ -2,25 +2,64 @@
 //! speaks to a person in the same way.
 
 use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
 
 use ac_cred_proto::message::{Destination, Lease};
 use ac_cred_proto::secret::SessionToken;
-use ac_cred_proto::{Denial, Org};
+use ac_cred_proto::{Denial, ErrorCode, Org};
+
+pub use crate::cli::McpClient;
 
 use crate::call::{Call, Reach};
-use crate::cli::{Command, Which};
+use crate::cli::{self, Command, Which};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, usage};
 use crate::usage::Typed;
-use crate::{organization, output};
+use crate::{launch, organization, output};
 
 /// What the bridge's program is asked to do.
 #[derive(Debug)]
 pub enum Task {
     /// Be an MCP server for this organization, at another URL than its own where one is given.
     Serve(Chosen, Option<String>),
+    /// Make an MCP client use Appcircle.
+    SetUp(Setup),
+}
+
+/// Which client is made to use Appcircle, and how.
+#[derive(Debug)]
+pub struct Setup {
+    /// The client.
+    pub client: McpClient,
+    /// The organization.
+    pub chosen: Chosen,
+    /// How it gets its tokens.
+    pub way: Way,
+    /// What is done to its file.
+    pub deed: Deed,
+}
+
+/// How a client gets its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It runs the bridge.
+    Bridge,
+    /// It runs a command that prints headers.
+    Helper,
+}
+
+/// What is done to a client's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Nothing: what would go into it is printed.
+    Print,
+    /// The entry is added to it.
+    Write,
+    /// The entry is taken out of it.
+    Remove,
 }
 
 /// The organization that the words chose, or left to the environment and the daemon.
@@ -44,6 +83,7 @@ pub struct Passage {
 pub fn task(words: &[OsString]) -> Result<Task, process::ExitCode> {
     let failure = match crate::usage::parse(words) {
         Typed::Command(Command::Mcp(mcp)) => return Ok(Task::Serve(Chosen(mcp.which), mcp.url)),
+        Typed::Command(Command::Setup(setup)) => return Ok(Task::SetUp(setup.into())),
         Typed::Command(_) => usage("this is the MCP bridge")
             .hint("ac-cred mcp --help")
             .into(),
@@ -94,6 +134,25 @@ pub fn destination(organization: Option<&Org>, wait: Duration) -> Result<Destina
     crate::destination::of(&Call::new(reach, wait), organization)
 }
 
+impl From<cli::Setup> for Setup {
+    fn from(said: cli::Setup) -> Self {
+        Self {
+            client: said.client,
+            chosen: Chosen(said.which),
+            way: if said.way.helper {
+                Way::Helper
+            } else {
+                Way::Bridge
+            },
+            deed: match (said.deed.write, said.deed.remove) {
+                (true, _) => Deed::Write,
+                (false, true) => Deed::Remove,
+                (false, false) => Deed::Print,
+            },
+        }
+    }
+}
+
 impl Chosen {
     /// The organization that the words or the environment name.
     ///
@@ -105,7 +164,31 @@ impl Chosen {
     }
 }
 
-/// Tells a person on stderr why something failed, in one line.
+/// Prints a text.
+///
+/// # Errors
+///
+/// A [`Denial`] where nobody reads it.
+pub fn print(text: &str) -> Result<(), Denial> {
+    output::text(text).map_err(|failure| {
+        if let Failure::Denied(denial) = failure {
+            denial
+        } else {
+            Denial::new(ErrorCode::Internal, "nobody reads the output")
+        }
+    })
+}
+
+/// The program `ac-cred` beside this one.
+///
+/// # Errors
+///
+/// The system's, where this program cannot be located.
+pub fn client_program() -> io::Result<PathBuf> {
+    launch::beside_this_program("ac-cred")
+}
+
+/// Tells a person on stderr why something failed, or what was done, in one line.
 pub fn tell(why: &str) {
     output::note(why);
 }

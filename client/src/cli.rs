@@ -12,7 +12,8 @@ pub(crate) use self::audit::Audit;
 pub(crate) use self::directory::{ShowWhich, Use};
 pub(crate) use self::exec::{Exec, Program};
 pub(crate) use self::manual::{Completions, Man, SHELLS};
-pub(crate) use self::mcp::Mcp;
+pub use self::mcp::McpClient;
+pub(crate) use self::mcp::{Mcp, Setup};
 pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
 pub(crate) use self::token::{Format, Get, Shell};
 use crate::words::duration;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Store(Store),
     /// Give MCP clients a fresh token in every request
     Mcp(Mcp),
+    /// Make an MCP client use Appcircle
+    Setup(Setup),
     /// Show who asked for what, and what came of it
     Audit(Audit),
     /// Run, start or stop the daemon

@@ -45,7 +45,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Completions(completions) => manual::complete(&completions),
         Command::Man(man) => manual::show(&man),
         Command::Audit(audit) => audit::run(audit, reach),
-        Command::Mcp(_) => Ok(companion::become_bridge()?),
+        Command::Mcp(_) | Command::Setup(_) => Ok(companion::become_bridge()?),
         Command::Daemon(Daemon::Run) => Err(daemon::run().into()),
         Command::Daemon(Daemon::Start) => daemon::start(),
         Command::Daemon(Daemon::Stop) => daemon::stop(),
@@ -71,9 +71,11 @@ fn reach(command: &Command) -> Reach {
         | Command::Unlock(_)
         | Command::Store(_) => (true, false),
         // These begin or end it themselves, need none, or are another program's.
-        Command::Daemon(_) | Command::Completions(_) | Command::Man(_) | Command::Mcp(_) => {
-            (false, false)
-        }
+        Command::Daemon(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Mcp(_)
+        | Command::Setup(_) => (false, false),
     };
     Reach {
         starts,

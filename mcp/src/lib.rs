@@ -5,6 +5,8 @@
 //! JSON or as a stream of events, is a line again.
 //! The bridge knows three things of the protocol besides: how a session begins and is lost, which
 //! answer belongs to which request, and what a cancelled request is.
+//!
+//! `setup` writes the bridge into the configuration of MCP clients.
 
 pub mod bridge;
 pub mod event_stream;
@@ -16,4 +18,5 @@ pub mod message;
 pub mod relay;
 pub mod route;
 pub mod session;
+pub mod setup;
 pub mod trouble;

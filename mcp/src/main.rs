@@ -1,4 +1,4 @@
-//! `ac-cred-mcp`: what `ac-cred mcp` becomes.
+//! `ac-cred-mcp`: what `ac-cred mcp` and `ac-cred setup` become.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,6 +12,7 @@ use ac_cred_mcp::bridge::Bridge;
 use ac_cred_mcp::exchange::Exchange;
 use ac_cred_mcp::lines;
 use ac_cred_mcp::route::{Route, checked};
+use ac_cred_mcp::setup;
 use ac_cred_proto::{Denial, ErrorCode};
 
 /// Memory is wiped when it is freed, also that of the libraries through which a token passes.
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = env::args_os().skip(1).collect();
     let served = match bridge::task(&words) {
         Ok(Task::Serve(chosen, url)) => serve(chosen, url),
+        Ok(Task::SetUp(setup)) => setup::run(&setup),
         Err(code) => return code,
     };
     match served {

@@ -226,6 +226,7 @@ impl Bridge {
     async fn hear(self: Arc<Self>, session: Session) {
         let mut last_event = None;
         let mut patience = pause(None);
+        let mut has_waited = false;
         loop {
             let wait = match self.hear_once(&session, &mut last_event).await {
                 Heard::Something(wait) => {
@@ -237,7 +238,13 @@ impl Bridge {
                 Heard::Lost => break,
             };
             sleep(wait).await;
+            has_waited = true;
             patience = (patience * 2).min(LONGEST_PAUSE);
+        }
+        // A session that is lost as soon as it is open would be lost again at once: the client's
+        // next request begins it anew.
+        if !has_waited {
+            return;
         }
         // What begins it anew ends this task.
         tokio::spawn(async move { self.revive(&session, Start::Never).await });

@@ -77,9 +77,13 @@ enum Memory {
     Forgets,
 }
 
+/// Who is told of requests as they are answered.
+pub type Observer = Box<dyn Fn(&Seen) + Send>;
+
 /// What changes while it runs.
 #[derive(Default)]
 struct State {
+    observer: Option<Observer>,
     manner: Manner,
     /// How what begins a session is answered.
     manner_of_start: Manner,
@@ -197,6 +201,11 @@ impl McpSim {
 
 /// How it behaves.
 impl McpSim {
+    /// Tells somebody of every request from now on.
+    pub fn observe(&self, observer: Observer) {
+        self.shared.change(|state| state.observer = Some(observer));
+    }
+
     /// Answers within a session in this manner from now on.
     pub fn set_manner(&self, manner: Manner) {
         self.shared.change(|state| {

@@ -1,8 +1,9 @@
 //! The MCP server simulator as a program: try the bridge and real MCP clients without an account.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Write},
     process::ExitCode,
+    thread,
 };
 
 use ac_cred_tests::mcp_sim::{Manner, McpSim};
@@ -16,8 +17,8 @@ Examples:
       ac-cred mcp acme
 
 It takes any bearer token that it has not refused yet, listens at 127.0.0.1 alone, says
-`listening on URL` on stdout when it is ready, and serves until its stdin closes. Then it says how
-many requests it has seen, and how many of them it refused for their token.";
+`listening on URL` on stdout when it is ready, and reports each request on stderr, without its
+token. It serves until its stdin closes, or until it is killed.";
 
 /// Simulates an MCP server on this machine.
 #[derive(Parser)]
@@ -32,14 +33,16 @@ struct Arguments {
     /// Answer with streams of events in place of single messages
     #[arg(long)]
     events: bool,
+    /// Serve until killed, whatever stdin does
+    #[arg(long)]
+    ignore_stdin: bool,
 }
 
 fn main() -> ExitCode {
     match serve(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without a stderr there is nobody left to tell.
-            writeln!(io::stderr(), "mcp-sim: {error}").ok();
+            say(&format!("mcp-sim: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -53,11 +56,19 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     if let Some(calls) = arguments.revoke_every {
         sim.revoke_every(calls);
     }
+    sim.observe(Box::new(|seen| {
+        say(&format!("{} {} {}", seen.verb, seen.method, seen.status));
+    }));
     writeln!(io::stdout().lock(), "listening on {}", sim.url())?;
-    io::copy(&mut io::stdin().lock().take(u64::MAX), &mut io::sink())?;
-    let (seen, refused) = (sim.seen().len(), sim.refusals());
-    writeln!(
-        io::stdout().lock(),
-        "{seen} requests, {refused} refused for their token"
-    )
+    if arguments.ignore_stdin {
+        loop {
+            thread::park();
+        }
+    }
+    io::copy(&mut io::stdin().lock(), &mut io::sink()).map(drop)
+}
+
+/// Tells a person; without a stderr there is nobody left to tell.
+fn say(line: &str) {
+    writeln!(io::stderr(), "{line}").ok();
 }

@@ -77,6 +77,9 @@ pub(super) fn reply(shared: &Shared, request: &Request) -> Reply {
         },
     };
     seen.status = reply.answer.status;
+    if let Some(observer) = &state.observer {
+        observer(&seen);
+    }
     state.seen.push(seen);
     drop(state);
     shared.changed.notify_all();
