@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::audit::Audit;
 pub(crate) use self::directory::{ShowWhich, Use};
+pub(crate) use self::doctor::Doctor;
 pub(crate) use self::exec::{Exec, Program};
 pub(crate) use self::manual::{Completions, Man, SHELLS};
 pub use self::mcp::McpClient;
@@ -20,6 +21,7 @@ use crate::words::duration;
 
 mod audit;
 mod directory;
+mod doctor;
 mod exec;
 mod manual;
 mod mcp;
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     /// Run, start or stop the daemon
     #[command(subcommand, arg_required_else_help = true)]
     Daemon(Daemon),
+    /// Check everything that can be wrong, and say what mends it
+    Doctor(Doctor),
     /// Print a script that completes in a shell
     Completions(Completions),
     /// Print a man page, or write all of them

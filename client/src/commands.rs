@@ -2,6 +2,7 @@
 
 mod audit;
 mod daemon;
+mod doctor;
 mod exec;
 mod get;
 mod import;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Lock(lock) => lock::run(&lock, reach),
         Command::Unlock(unlock) => unlock::run(&unlock, reach),
         Command::Store(Store::Passphrase(change)) => store::change_passphrase(&change, reach),
+        Command::Doctor(doctor) => doctor::run(&doctor, reach),
         Command::Completions(completions) => manual::complete(&completions),
         Command::Man(man) => manual::show(&man),
         Command::Audit(audit) => audit::run(audit, reach),
@@ -57,7 +59,7 @@ fn reach(command: &Command) -> Reach {
     let (starts, repeats) = match command {
         Command::Get(get) => (!get.no_start, true),
         Command::Exec(exec) => (!exec.no_start, true),
-        Command::Reject(_) => (true, true),
+        Command::Reject(_) | Command::Doctor(_) => (true, true),
         Command::List(_)
         | Command::Status(_)
         | Command::Which(_)

@@ -64,6 +64,26 @@ pub(crate) fn within<T: Send + 'static>(
     receiver.recv_timeout(limit).ok()
 }
 
+/// Does what may take long in a thread of its own, and tells once when it takes longer than this;
+/// `None` when it ended without a result.
+pub(crate) fn telling<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+    tell: impl FnOnce(),
+) -> Option<T> {
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new()
+        .spawn(move || sender.send(work()).ok())
+        .ok()?;
+    match receiver.recv_timeout(limit) {
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            tell();
+            receiver.recv().ok()
+        }
+        done => done.ok(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +94,16 @@ mod tests {
         assert_eq!(spent.left(), Duration::ZERO);
         assert_eq!(spent.left_ms(), 0);
         assert!(spent.later(Duration::from_mins(1)).left_ms() > 1_000);
+    }
+
+    #[test]
+    fn work_that_takes_long_is_told_of_and_waited_for() {
+        let (go, wait) = mpsc::channel();
+        let work = move || wait.recv();
+        let told = telling(Duration::from_millis(1), work, || go.send(7).unwrap());
+        assert_eq!(told, Some(Ok(7)));
+        let quick = telling(Duration::from_mins(1), || 7, || panic!("it was quick"));
+        assert_eq!(quick, Some(7));
     }
 
     #[test]

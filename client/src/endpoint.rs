@@ -55,6 +55,11 @@ pub(crate) fn home() -> Option<PathBuf> {
     system::home()
 }
 
+/// The name of the user, where the system keeps one.
+pub(crate) fn user_name() -> Option<String> {
+    system::user_name()
+}
+
 /// The best candidate at which a daemon can listen; its directory is there and private.
 pub(crate) fn prepared() -> Result<PathBuf, Denial> {
     let mut obstacle = None;

@@ -1,5 +1,7 @@
 //! How a command fails, and the one line that says so.
 
+use std::path::Path;
+
 use ac_cred_proto::text::is_visible;
 use ac_cred_proto::{Denial, ErrorCode};
 use serde::Serialize;
@@ -70,6 +72,16 @@ pub(crate) fn visible(text: &str) -> String {
     text.chars().filter(|&c| is_visible(c)).collect()
 }
 
+/// A path in a command to type.
+pub(crate) fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+/// The command by which a person mends what a file says.
+pub(crate) fn edit(path: &Path) -> String {
+    format!("\"${{EDITOR:-vi}}\" {}", quoted(path))
+}
+
 /// The refusal of what was typed.
 pub(crate) fn usage(message: impl Into<String>) -> Denial {
     Denial::new(ErrorCode::Usage, message)
@@ -92,6 +104,11 @@ struct Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_in_a_command_stays_one_word() {
+        assert_eq!(quoted(Path::new("/a b/c'd")), r"'/a b/c'\''d'");
+    }
 
     #[test]
     fn a_refusal_is_one_line_with_the_next_command() {

@@ -199,7 +199,7 @@ fn inherited<'a>(names: &'a [&'a str]) -> impl Iterator<Item = (&'a str, std::ff
 }
 
 /// The path of the daemon's program.
-fn program() -> Result<PathBuf, Denial> {
+pub(crate) fn program() -> Result<PathBuf, Denial> {
     let path = match option_env!("AC_CRED_DAEMON") {
         Some(fixed) => PathBuf::from(fixed),
         None => beside_this_program(PROGRAM)

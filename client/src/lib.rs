@@ -14,6 +14,7 @@ mod companion;
 mod completions;
 mod deadline;
 mod destination;
+mod doctor;
 mod endpoint;
 mod exit_code;
 mod failure;

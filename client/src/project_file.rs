@@ -17,6 +17,7 @@ use ac_cred_proto::{Denial, ErrorCode, Org};
 
 #[cfg(unix)]
 use crate::endpoint;
+use crate::failure::{edit, quoted};
 use crate::private_file;
 
 /// Readable by all who may read the repository, writable by its owner.
@@ -135,6 +136,7 @@ fn not_regular(path: &Path) -> Denial {
         ErrorCode::UnsafeFiles,
         format!("{shown} is not a regular file"),
     )
+    .hint(format!("ls -l {}", quoted(path)))
 }
 
 fn refused(path: &Path, error: &io::Error) -> Denial {
@@ -143,5 +145,5 @@ fn refused(path: &Path, error: &io::Error) -> Denial {
 
 fn refused_for(path: &Path, why: &str) -> Denial {
     let shown = path.display();
-    Denial::new(ErrorCode::StoreUnreadable, format!("{shown}: {why}"))
+    Denial::new(ErrorCode::StoreUnreadable, format!("{shown}: {why}")).hint(edit(path))
 }

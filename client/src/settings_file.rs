@@ -15,10 +15,15 @@ const MAX_LENGTH: u64 = 16 * 1_024 * 1_024;
 
 /// Reads the settings file; a missing one holds nothing.
 pub(crate) fn read() -> Result<Settings, Denial> {
-    match home() {
-        Some(home) => read_from(&home.join(".config/ac-cred/config.toml")),
+    match path() {
+        Some(path) => read_from(&path),
         None => Ok(Settings::default()),
     }
+}
+
+/// Where the settings file is, or would be; nowhere without a home.
+pub(crate) fn path() -> Option<PathBuf> {
+    Some(home()?.join(".config/ac-cred/config.toml"))
 }
 
 /// The home that the daemon uses as well; a service may have one that is not in the password

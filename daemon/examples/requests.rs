@@ -14,7 +14,7 @@ use ac_cred_proto::frame::Encoding;
 use ac_cred_proto::secret::{Credential, SessionToken};
 use ac_cred_proto::{Denial, ErrorCode, Request};
 use ac_credd::auth_api::target::Target;
-use ac_credd::auth_api::{AuthApi, Exchange};
+use ac_credd::auth_api::{AuthApi, Exchange, Look};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::{Clock, SystemClock};
 use ac_credd::credential_store::CredentialStores;
@@ -33,6 +33,10 @@ impl AuthApi for Generous {
             Failure::Transient(denial, None)
         });
         Box::pin(async move { granted })
+    }
+
+    fn look(&self, _target: Arc<Target>) -> Look {
+        Box::pin(async { Ok(None) })
     }
 }
 

@@ -190,7 +190,8 @@ fn subject(request: &Request) -> Option<(Asked, Option<&Org>)> {
         | Request::Status(_)
         | Request::Destination(_)
         | Request::Watch(_)
-        | Request::Audit(_) => return None,
+        | Request::Audit(_)
+        | Request::Check(_) => return None,
     })
 }
 

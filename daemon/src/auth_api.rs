@@ -37,10 +37,17 @@ pub const TOTAL_DEADLINE: Duration = Duration::from_secs(30);
 /// The future of an exchange.
 pub type Exchange = Pin<Box<dyn Future<Output = Result<Grant, Failure>> + Send>>;
 
+/// The future of a look at a server: how far its clock is ahead of this machine's, in seconds,
+/// where it tells the time.
+pub type Look = Pin<Box<dyn Future<Output = Result<Option<i32>, Failure>> + Send>>;
+
 /// What exchanges credentials: the Auth API, or a test's stand-in.
 pub trait AuthApi: Send + Sync + 'static {
     /// Sends `credential` to `target` and reads what comes back.
     fn exchange(&self, target: Arc<Target>, credential: Credential) -> Exchange;
+
+    /// Asks whether anybody answers at the base of `target`, without a credential.
+    fn look(&self, target: Arc<Target>) -> Look;
 }
 
 /// The Auth API over HTTPS.
@@ -70,6 +77,21 @@ impl AuthApi for HttpsAuthApi {
             }
             answer.wall = now.wall;
             answer.read(&target, &credential)
+        })
+    }
+
+    fn look(&self, target: Arc<Target>) -> Look {
+        let clock = Arc::clone(&self.clock);
+        Box::pin(async move {
+            let client = client(Arc::clone(&target)).await?;
+            let asked = client.head(&target.binding().auth_url).send();
+            let response = asked.await.map_err(|error| broken(&target, error))?;
+            let answer = Answer {
+                date: text_of(response.headers(), &DATE),
+                wall: clock.now().wall,
+                ..Answer::default()
+            };
+            Ok(answer.ahead())
         })
     }
 }
@@ -207,7 +229,8 @@ fn cause(error: &reqwest::Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    visible(&innermost.to_string())
+    let text = innermost.to_string();
+    visible(text.split(" (os error").next().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::policy::{Moment, Span};
 use crate::settings_file::SettingsFile;
 
 pub mod change;
+pub mod check;
 pub mod idle;
 pub mod job;
 pub mod login;
@@ -198,6 +199,7 @@ impl Broker {
             Request::ChangePassphrase(change) => self.change_passphrase(change, reply),
             Request::Lock(lock) => self.lock(lock, reply),
             Request::Watch(watch) => self.watch(&watch, reply, now),
+            Request::Check(asked) => self.check(&asked, reply),
             Request::Destination(asked) => answer(reply, self.destination(&asked)),
             // The connection answers it, as it knows who calls.
             Request::Audit(_) => answer(reply, Answer::Many(vec![Response::End(End {})])),
@@ -215,7 +217,7 @@ impl Broker {
             Finished::Proved(proved) => self.proved(*proved, now),
             Finished::Changed(changed) => self.changed(*changed, now),
             Finished::Unlocked(reply, opened) => self.unlocked(reply, opened),
-            Finished::Answered(reply, response) => answer(reply, Answer::One(response)),
+            Finished::Answered(reply, told) => answer(reply, told),
         }
     }
 

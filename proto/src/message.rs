@@ -5,10 +5,14 @@
 //! [`Timestamp`]s.
 
 pub use self::audit::{Asked, Audit, Audited};
+pub use self::check::{Check, Checked, Server};
+pub use self::destination::{Destination, DestinationOf};
 pub use self::event::{Event, EventKind, Watch};
 pub use self::status::{DaemonStatus, LastExchange, OrganizationStatus, Outcome, TokenStatus};
 
 mod audit;
+mod check;
+mod destination;
 mod event;
 mod status;
 
@@ -67,6 +71,9 @@ pub enum Request {
     /// Who asked for what; answered by a [`Response::Audited`] each, the oldest first, then
     /// [`Response::End`].
     Audit(Audit),
+    /// Whether servers can be reached, asked without a credential; answered by a
+    /// [`Response::Checked`] for each server, then [`Response::End`].
+    Check(Check),
 }
 
 /// Asks for a session token.
@@ -236,15 +243,6 @@ pub struct Lock {
     pub forget_memory: bool,
 }
 
-/// Asks where an organization's tokens may be sent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DestinationOf {
-    /// The organization's alias or GUID; without it the default or the only one.
-    #[serde(default)]
-    pub organization: Option<Org>,
-}
-
 /// Has something else open the encrypted store, which has to be open.
 ///
 /// Without either it asks whether that could be done, and changes nothing.
@@ -289,6 +287,8 @@ pub enum Response {
     Event(Box<Event>),
     /// Who asked for what, and what came of it; more may follow.
     Audited(Box<Audited>),
+    /// What was found of one server; more may follow.
+    Checked(Box<Checked>),
 }
 
 /// A session token with the life it has left.
@@ -361,24 +361,6 @@ pub enum PassphraseNeed {
     Existing,
     /// A new passphrase for a store that is not there yet.
     New,
-}
-
-/// Where an organization's tokens may be sent, and how that is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Destination {
-    /// The alias.
-    pub organization: Org,
-    /// The base of the Auth API.
-    pub auth_url: String,
-    /// The base of the API.
-    pub api_url: String,
-    /// The MCP server; none is known of an installation whose settings name none.
-    pub mcp_url: Option<String>,
-    /// The absolute path of a PEM file with the only certificate authorities to trust.
-    pub ca_file: Option<String>,
-    /// The proxy to go through.
-    pub proxy: Option<String>,
 }
 
 /// What was asked for is done.

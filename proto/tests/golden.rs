@@ -57,6 +57,7 @@ variants! {
         ChangePassphrase = "request-change_passphrase",
         Watch = "request-watch",
         Audit = "request-audit",
+        Check = "request-check",
     }
 }
 
@@ -74,6 +75,7 @@ variants! {
         Destination = "response-destination",
         Event = "response-event",
         Audited = "response-audited",
+        Checked = "response-checked",
     }
 }
 

@@ -40,7 +40,11 @@ fn every_line_of_the_readme_does_what_it_says() {
         "the last line stops the daemon"
     );
     let calls = reader.world.sim().api_calls();
-    assert!(calls.iter().all(|call| call.status == 200), "{calls:?}");
+    let with_token = calls.iter().filter(|call| call.method != "HEAD");
+    assert!(
+        with_token.clone().count() > 0 && with_token.clone().all(|call| call.status == 200),
+        "{calls:?}"
+    );
     let released = fs::read_to_string(reader.world.home().join("released")).unwrap();
     assert_eq!(reader.world.call(&released).status, 200);
 }

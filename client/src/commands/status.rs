@@ -49,7 +49,7 @@ pub(super) struct Known {
 
 impl Known {
     /// Asks the daemon, or without one the settings, about an organization or all.
-    pub(super) fn ask(reach: Reach, named: Option<&Org>) -> Result<Self, Failure> {
+    pub(super) fn ask(reach: Reach, named: Option<&Org>) -> Result<Self, Denial> {
         let request = Request::Status(Status {
             organization: named.cloned(),
         });

@@ -51,6 +51,11 @@ pub(super) fn home() -> Option<PathBuf> {
     Some(user.dir)
 }
 
+pub(super) fn user_name() -> Option<String> {
+    let user = User::from_uid(Uid::from_raw(uid())).ok().flatten()?;
+    Some(user.name)
+}
+
 /// Makes the directory of a candidate where there is none; what is there stays as it is.
 pub(super) fn prepare(path: &Path) -> io::Result<()> {
     SocketAddrUnix::new(path)?;

@@ -38,6 +38,10 @@ pub(super) fn directory(_path: &Path) -> Option<PathBuf> {
     env::var_os("LOCALAPPDATA").map(|local| PathBuf::from(local).join("ac-cred"))
 }
 
+pub(super) fn user_name() -> Option<String> {
+    env::var("USERNAME").ok()
+}
+
 pub(super) fn home() -> Option<PathBuf> {
     env::var_os("USERPROFILE").map(PathBuf::from)
 }

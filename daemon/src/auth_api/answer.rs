@@ -166,6 +166,14 @@ impl Answer {
             .unwrap_or(self.wall.as_unix())
     }
 
+    /// How far the server's clock is ahead of this machine's, in seconds, where it tells the time.
+    #[must_use]
+    pub fn ahead(&self) -> Option<i32> {
+        let told = self.date.as_deref().and_then(unix_of_http_date)?;
+        let ahead = i64::try_from(told).ok()? - i64::try_from(self.wall.as_unix()).ok()?;
+        Some(i32::try_from(ahead).unwrap_or(if ahead < 0 { i32::MIN } else { i32::MAX }))
+    }
+
     /// What `Retry-After` asks for: seconds or a date (RFC 9110, section 10.2.3).
     fn requested_pause(&self) -> Option<Span> {
         let text = self.retry_after.as_deref()?.trim();

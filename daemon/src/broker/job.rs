@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use ac_cred_proto::secret::Credential;
 use ac_cred_proto::settings::OrgSettings;
-use ac_cred_proto::{Denial, ErrorCode, Org, Response};
+use ac_cred_proto::{Denial, ErrorCode, Org};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::auth_api::target::Target;
 use crate::auth_api::{AuthApi, Exchange};
-use crate::broker::Reply;
 use crate::broker::change::Changed;
 use crate::broker::login::Proved;
+use crate::broker::{Answer, Reply};
 use crate::credential_store::CredentialStores;
 use crate::policy::slot::{Attempt, Failure, Grant};
 use crate::private_file::{self, Privacy};
@@ -32,7 +32,7 @@ pub enum Finished {
     /// An attempt to open the encrypted file.
     Unlocked(Reply, Result<(), Denial>),
     /// What only has to be answered.
-    Answered(Reply, Response),
+    Answered(Reply, Answer),
 }
 
 /// What jobs work with.

@@ -267,7 +267,8 @@ async fn rehearse(tools: Tools, org: Org, settings: Box<OrgSettings>, reply: Rep
             passphrase,
         }))
     });
-    Finished::Answered(reply, checked.await.unwrap_or_else(Response::Denied))
+    let told = checked.await.unwrap_or_else(Response::Denied);
+    Finished::Answered(reply, Answer::One(told))
 }
 
 fn passphrase_need(stores: &CredentialStores, store: Store) -> PassphraseNeed {

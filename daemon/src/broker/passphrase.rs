@@ -73,7 +73,7 @@ async fn in_turn(
 
 fn answered(reply: Reply, done: Result<(), Denial>) -> Finished {
     let response = done.map_or_else(Response::Denied, |()| Response::Done(Done {}));
-    Finished::Answered(reply, response)
+    Finished::Answered(reply, Answer::One(response))
 }
 
 fn open(file: &FileStore, unlock: Unlock) -> Result<(), Denial> {

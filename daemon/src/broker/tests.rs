@@ -6,8 +6,8 @@ use ac_cred_proto::secret::{Credential, SessionToken};
 use ac_cred_proto::time::Timestamp;
 
 use super::*;
-use crate::auth_api::Exchange;
 use crate::auth_api::target::Target;
+use crate::auth_api::{Exchange, Look};
 use crate::policy::slot::Grant;
 
 /// A clock that a test sets, in milliseconds.
@@ -28,6 +28,10 @@ struct Unreachable;
 
 impl AuthApi for Unreachable {
     fn exchange(&self, _target: Arc<Target>, _credential: Credential) -> Exchange {
+        Box::pin(std::future::pending())
+    }
+
+    fn look(&self, _target: Arc<Target>) -> Look {
         Box::pin(std::future::pending())
     }
 }

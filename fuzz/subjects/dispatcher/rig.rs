@@ -13,7 +13,7 @@ use ac_cred_proto::time::Timestamp;
 use ac_cred_proto::{Denial, ErrorCode, Request, Response};
 use ac_credd::auth_api::answer::Answer as ApiAnswer;
 use ac_credd::auth_api::target::Target;
-use ac_credd::auth_api::{AuthApi, Exchange};
+use ac_credd::auth_api::{AuthApi, Exchange, Look};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::{Clock, Now};
 use ac_credd::credential_store::CredentialStores;
@@ -187,6 +187,10 @@ impl AuthApi for Reached {
             api.answer(&plan, credential.expose())
                 .read(&target, &credential)
         })
+    }
+
+    fn look(&self, _target: Arc<Target>) -> Look {
+        Box::pin(async { Ok(None) })
     }
 }
 

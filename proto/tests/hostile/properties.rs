@@ -4,10 +4,10 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
-    Asked, Audit, Audited, ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End,
-    Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout,
-    Name, OrganizationStatus, Outcome, Reject, Rename, SaidSettings, Status, Stop, TokenStatus,
-    Unlock, Use, Watch,
+    Asked, Audit, Audited, ChangePassphrase, Check, Checked, DaemonStatus, Destination,
+    DestinationOf, Done, End, Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn,
+    Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome, Reject, Rename, SaidSettings,
+    Server, Status, Stop, TokenStatus, Unlock, Use, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -178,6 +178,12 @@ fn request() -> impl Strategy<Value = Request> {
         any::<bool>().prop_map(|forget_memory| Request::Lock(Lock { forget_memory })),
         option::of(org()).prop_map(|organization| Request::Watch(Watch { organization })),
         option::of(org()).prop_map(|organization| Request::Audit(Audit { organization })),
+        (option::of(org()), any::<u32>()).prop_map(|(organization, wait_ms)| {
+            Request::Check(Check {
+                organization,
+                wait_ms,
+            })
+        }),
     ]
 }
 
@@ -348,6 +354,23 @@ fn audited() -> impl Strategy<Value = Response> {
     )
 }
 
+fn checked() -> impl Strategy<Value = Response> {
+    let counts = (any::<u32>(), any::<Option<i32>>());
+    let problem = option::of(denial());
+    (select(Server::ALL), org(), text(), counts, problem).prop_map(
+        |(server, organization, host, (others, ahead), problem)| {
+            Response::Checked(Box::new(Checked {
+                server,
+                organization,
+                others,
+                host,
+                ahead,
+                problem,
+            }))
+        },
+    )
+}
+
 fn response() -> impl Strategy<Value = Response> {
     let needs = (kind(), select(samples::passphrase_needs()));
     prop_oneof![
@@ -363,6 +386,7 @@ fn response() -> impl Strategy<Value = Response> {
         destination(),
         event(),
         audited(),
+        checked(),
     ]
 }
 

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, FrameError};
 use ac_cred_proto::message::{
-    Asked, Audited, DaemonStatus, Destination, Done, End, Event, EventKind, LastExchange, Lease,
-    LoggedIn, LoginNeeds, Name, OrganizationStatus, Outcome, PassphraseNeed, TokenStatus, Warning,
+    Asked, Audited, Checked, DaemonStatus, Destination, Done, End, Event, EventKind, LastExchange,
+    Lease, LoggedIn, LoginNeeds, Name, OrganizationStatus, Outcome, PassphraseNeed, Server,
+    TokenStatus, Warning,
 };
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::settings::{Kind, Store};
@@ -85,6 +86,8 @@ impl Harmless for PassphraseNeed {}
 impl Harmless for ErrorCode {}
 impl Harmless for EventKind {}
 impl Harmless for Asked {}
+impl Harmless for Server {}
+impl Harmless for i32 {}
 impl<T: Harmless> Harmless for Option<T> {}
 
 /// Takes an answer apart down to its fields.
@@ -123,6 +126,7 @@ fn fields(response: &Response) -> Vec<&dyn Harmless> {
         Response::Destination(destination) => fields_of_destination(destination),
         Response::Event(event) => fields_of_event(event),
         Response::Audited(audited) => fields_of_audited(audited),
+        Response::Checked(checked) => fields_of_checked(checked),
     }
 }
 
@@ -181,6 +185,20 @@ fn fields_of_event(event: &Event) -> Vec<&dyn Harmless> {
         message,
         hint,
     ]
+}
+
+fn fields_of_checked(checked: &Checked) -> Vec<&dyn Harmless> {
+    let Checked {
+        server,
+        organization,
+        others,
+        host,
+        ahead,
+        problem,
+    } = checked;
+    let mut fields: Vec<&dyn Harmless> = vec![server, organization, others, host, ahead];
+    fields.extend(problem.iter().flat_map(fields_of_denial));
+    fields
 }
 
 fn fields_of_lease(lease: &Lease) -> Vec<&dyn Harmless> {

@@ -4,10 +4,10 @@
 use std::iter::successors;
 
 use ac_cred_proto::message::{
-    Asked, Audit, Audited, ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End,
-    Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout,
-    Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename, SaidSettings, Status, Stop,
-    TokenStatus, Unlock, Use, Warning, Watch,
+    Asked, Audit, Audited, ChangePassphrase, Check, Checked, DaemonStatus, Destination,
+    DestinationOf, Done, End, Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn,
+    Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename,
+    SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Warning, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -70,6 +70,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         passphrase_changes(),
         watches(),
         audits(),
+        checks(),
     ]
     .into_iter()
     .flatten()
@@ -96,6 +97,7 @@ pub(crate) fn responses() -> Vec<Sample<Response>> {
         destinations(),
         events(),
         auditeds(),
+        findings(),
     ]
     .into_iter()
     .flatten()
@@ -323,6 +325,19 @@ fn audits() -> Vec<Sample<Request>> {
     vec![
         sample("audit of all organizations", audit(None)),
         sample("audit of one", audit(Some(alias()))),
+    ]
+}
+
+fn checks() -> Vec<Sample<Request>> {
+    let check = |organization, wait_ms| {
+        Request::Check(Check {
+            organization,
+            wait_ms,
+        })
+    };
+    vec![
+        sample("check of all organizations", check(None, 8_000)),
+        sample("check of one", check(Some(alias()), 20_000)),
     ]
 }
 
@@ -590,6 +605,35 @@ fn denials() -> Vec<Sample<Response>> {
             ),
         ),
     ]);
+    samples
+}
+
+fn findings() -> Vec<Sample<Response>> {
+    let found = |server: Server, ahead, problem| {
+        Response::Checked(Box::new(Checked {
+            server,
+            organization: alias(),
+            others: 3,
+            host: format!("{}.appcircle.io", server.as_str()),
+            ahead,
+            problem,
+        }))
+    };
+    let why = "api.appcircle.io could not be reached (connection refused)";
+    let problem = Denial::new(ErrorCode::AuthApiUnreachable, why);
+    let mut samples: Vec<_> = Server::ALL
+        .iter()
+        .map(|&server| {
+            sample(
+                format!("finding of {server:?}"),
+                found(server, Some(-2), None),
+            )
+        })
+        .collect();
+    samples.push(sample(
+        "finding of a server that is not there",
+        found(Server::Api, None, Some(problem)),
+    ));
     samples
 }
 

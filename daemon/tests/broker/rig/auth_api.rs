@@ -7,7 +7,7 @@ use ac_cred_proto::secret::Credential;
 use ac_cred_proto::{Denial, ErrorCode};
 use ac_credd::auth_api::answer::Answer;
 use ac_credd::auth_api::target::Target;
-use ac_credd::auth_api::{AuthApi, Exchange};
+use ac_credd::auth_api::{AuthApi, Exchange, Look};
 use ac_credd::clock::Clock as _;
 use ac_credd::policy::Moment;
 use ac_credd::policy::slot::Failure;
@@ -193,5 +193,9 @@ impl AuthApi for Reached {
             let answer = api.answer(&reply, &target, &text)?;
             answer.read(&target, &credential)
         })
+    }
+
+    fn look(&self, _target: Arc<Target>) -> Look {
+        Box::pin(async { Ok(None) })
     }
 }
