@@ -53,7 +53,7 @@ fn without_a_daemon_the_status_is_what_the_settings_say() {
             r#"{{"version":1,"daemon":null,"organizations":[{{"organization":"acme","#,
             r#""organization_id":"{}","default":true,"kind":"personal-access-key","#,
             r#""store":"memory","auth_url":"{}","api_url":"{}","#,
-            r#""token":null,"last_exchange":null,"last_error":null}}]}}"#,
+            r#""token":null,"last_exchange":null,"last_error":null,"credential_expires_at":null}}]}}"#,
             "\n"
         ),
         account.organization_id, url, url
@@ -79,7 +79,7 @@ fn the_status_is_to_the_letter() {
             r#""locked":false}},"organizations":[{{"organization":"acme","organization_id":"{}","#,
             r#""default":{},"kind":"personal-access-key","store":"memory","auth_url":"{}","#,
             r#""api_url":"{}","token":{{"expires_at":{},"expires_in":{},"lifetime":3600}},"#,
-            r#""last_exchange":{{"at":{},"outcome":"ok"}},"last_error":null}}]}}"#,
+            r#""last_exchange":{{"at":{},"outcome":"ok"}},"last_error":null,"credential_expires_at":null}}]}}"#,
             "\n"
         ),
         env!("CARGO_PKG_VERSION"),
