@@ -54,6 +54,10 @@ pub(crate) enum OpenTo {
     /// Nobody may do anything.
     Nobody,
     /// Others may read it.
+    #[cfg_attr(
+        windows,
+        expect(dead_code, reason = "who may read a file is not told by a mode there")
+    )]
     Readers,
     /// Others may change it.
     Writers,

@@ -1,5 +1,6 @@
 //! What can be typed. The help is the manual, and parsing looks at nothing but the words.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub(crate) use self::exec::{Exec, Program};
 pub(crate) use self::manual::{Completions, Man, SHELLS};
 pub use self::mcp::McpClient;
 pub(crate) use self::mcp::{Mcp, Setup};
-pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
+pub(crate) use self::store::{Lock, Store, StoreMove, StorePassphrase, Unlock};
 pub(crate) use self::token::{Format, Get, Shell};
 use crate::words::duration;
 
@@ -82,7 +83,7 @@ pub(crate) enum Command {
     Lock(Lock),
     /// Open the encrypted file of credentials
     Unlock(Unlock),
-    /// Change what opens the encrypted file of credentials
+    /// Move a credential to another store, or change what opens the encrypted file
     #[command(subcommand, arg_required_else_help = true)]
     Store(Store),
     /// Give MCP clients a fresh token in every request
@@ -120,6 +121,7 @@ Examples:
   ac-cred login acme                         ask for the Personal Access Key
   ac-cred login acme --store file            keep it in the encrypted file
   ac-cred login acme --identity ~/.config/age/key.txt  the same, opened by an age identity
+  ac-cred login acme --store command -- op read op://ci/appcircle/key
   op read op://ci/appcircle/key | ac-cred login acme --stdin --store memory
   ac-cred login ci --kind api-key --name deploy --organization-id GUID
   ac-cred login team --from acme --sub-organization GUID
@@ -127,6 +129,8 @@ Examples:
   ac-cred login onprem --auth-url https://auth.example.com --api-url https://api.example.com
 
 The key is asked for without echo, or read with --stdin; never put it into the command line.
+With --store command nothing is kept: the daemon runs the command behind -- when it needs the
+key, without a shell or a terminal, and takes the first line that it prints.
 On a known organization what is not said stays as it is, and the stored key is replaced only
 after the new one has proved itself.")]
 pub(crate) struct Login {
@@ -175,7 +179,8 @@ pub(crate) struct Login {
     /// The version of the token endpoint, v1, v2 or v3, where the kind's own is not meant
     #[arg(long, value_name = "VERSION")]
     pub(crate) endpoint_version: Option<EndpointVersion>,
-    /// Where the credential rests: file (encrypted) or memory (until the daemon stops)
+    /// Where the credential rests: keyring (the default where one answers), file (encrypted),
+    /// command (nowhere: it is run each time) or memory (until the daemon stops)
     #[arg(long)]
     pub(crate) store: Option<settings::Store>,
     /// When the credential expires, such as 2026-09-21: you are told in the last two weeks
@@ -201,6 +206,15 @@ pub(crate) struct Login {
     /// Say nothing when it succeeds
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// With --store command, the program that prints the credential, and its arguments
+    #[arg(
+        last = true,
+        value_name = "PROGRAM",
+        num_args = 1..,
+        requires = "store",
+        conflicts_with_all = ["stdin", "from"]
+    )]
+    pub(crate) command: Vec<OsString>,
 }
 
 /// What `login` is told of another program's settings.

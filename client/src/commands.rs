@@ -12,6 +12,7 @@ mod login;
 mod manual;
 mod organizations;
 mod reject;
+mod relocation;
 mod status;
 mod store;
 mod unlock;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Man(man) => manual::show(&man),
         Command::Audit(audit) => audit::run(audit, reach),
         Command::Mcp(_) | Command::Setup(_) => Ok(companion::become_bridge()?),
+        Command::Store(Store::Move(wanted)) => relocation::run(&wanted, reach),
         Command::Daemon(Daemon::Run) => Err(daemon::run().into()),
         Command::Daemon(Daemon::Start) => daemon::start(),
         Command::Daemon(Daemon::Stop) => daemon::stop(),

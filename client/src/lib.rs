@@ -26,6 +26,7 @@ mod official_cli;
 mod organization;
 mod output;
 mod plain_get;
+mod printer;
 mod private_file;
 mod project_file;
 mod screen;

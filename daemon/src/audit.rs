@@ -177,7 +177,11 @@ fn subject(request: &Request) -> Option<(Asked, Option<&Org>)> {
         Request::Get(get) => (Asked::Get, get.organization.as_ref()),
         Request::Reject(reject) => (Asked::Reject, reject.organization.as_ref()),
         // Without a credential it only asks what such a login would need.
-        Request::Login(login) if login.credential.is_none() && login.from.is_none() => return None,
+        Request::Login(login)
+            if login.credential.is_none() && login.from.is_none() && login.command.is_none() =>
+        {
+            return None;
+        }
         Request::Login(login) => (Asked::Login, Some(&login.organization)),
         Request::Logout(logout) => (Asked::Logout, logout.organization.as_ref()),
         Request::Rename(rename) => (Asked::Rename, Some(&rename.old)),
@@ -186,6 +190,7 @@ fn subject(request: &Request) -> Option<(Asked, Option<&Org>)> {
         Request::Lock(_) => (Asked::Lock, None),
         Request::ChangePassphrase(_) => (Asked::ChangePassphrase, None),
         Request::Stop(_) => (Asked::Stop, None),
+        Request::Move(wanted) => (Asked::Move, wanted.organization.as_ref()),
         Request::List(_)
         | Request::Status(_)
         | Request::Destination(_)

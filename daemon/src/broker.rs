@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ac_cred_proto::message::{Done, End};
-use ac_cred_proto::settings::{OrgSettings, Settings};
+use ac_cred_proto::settings::{OrgSettings, Settings, Store};
 use ac_cred_proto::{Denial, Org, Request, Response};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -29,6 +29,7 @@ pub mod idle;
 pub mod job;
 pub mod login;
 pub mod passphrase;
+pub mod place;
 pub mod report;
 pub mod token;
 mod watchers;
@@ -99,6 +100,8 @@ pub struct Broker {
     slots: BTreeMap<Org, Slot>,
     callers: BTreeMap<Ticket, Reply>,
     attempts: BTreeMap<Attempt, Org>,
+    /// The attempts whose credential is still being read from this store.
+    reading: BTreeMap<Attempt, Store>,
     /// The newest login of each organization whose login is under way.
     logins: BTreeMap<Org, u64>,
     /// The organizations whose change is being written; once for each change.
@@ -132,6 +135,7 @@ impl Broker {
             slots: BTreeMap::new(),
             callers: BTreeMap::new(),
             attempts: BTreeMap::new(),
+            reading: BTreeMap::new(),
             logins: BTreeMap::new(),
             changing: Vec::new(),
             jobs: JoinSet::new(),
@@ -203,6 +207,7 @@ impl Broker {
             Request::Destination(asked) => answer(reply, self.destination(&asked)),
             // The connection answers it, as it knows who calls.
             Request::Audit(_) => answer(reply, Answer::Many(vec![Response::End(End {})])),
+            Request::Move(wanted) => self.move_credential(wanted, reply, now),
             Request::Stop(_) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
                 self.shutdown.send_replace(true);
@@ -214,6 +219,8 @@ impl Broker {
         let now = self.clock.now();
         match finished {
             Finished::Exchanged(attempt, result) => self.settle(attempt, result, now),
+            Finished::Prepared(attempt, prepared) => self.prepared(attempt, prepared, now),
+            Finished::Placed(placed) => self.found_place(*placed, now),
             Finished::Proved(proved) => self.proved(*proved, now),
             Finished::Changed(changed) => self.changed(*changed, now),
             Finished::Unlocked(reply, opened) => self.unlocked(reply, opened),

@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use ac_cred_proto::argv::Argv;
 use ac_cred_proto::secret::Credential;
 use ac_cred_proto::settings::Store;
 use ac_cred_proto::{Denial, ErrorCode, Org};
 
 use crate::auth_api::target::Binding;
+use crate::credential_store::command::{CommandError, CommandStore};
 use crate::credential_store::file::FileStore;
+use crate::credential_store::keyring::{KeyringError, KeyringStore};
 use crate::credential_store::memory::MemoryStore;
 use crate::private_file::FileError;
 use crate::shield::{Sealed, Shield, ShieldError};
 
+pub mod command;
 pub mod file;
+pub mod keyring;
 pub mod memory;
 
 /// A credential and what it is bound to.
@@ -23,6 +28,16 @@ pub struct Record {
     pub credential: Credential,
     /// Where it may be sent, and how.
     pub binding: Binding,
+    /// What printed it, where it rests nowhere.
+    pub command: Option<Argv>,
+}
+
+impl Record {
+    /// Whether both are the same credential, bound to the same.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.credential.expose() == other.credential.expose() && self.binding == other.binding
+    }
 }
 
 /// Why a store did not do what was asked.
@@ -82,6 +97,15 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A store gave back something else than it was given.
+    #[error("the {0} does not keep what it is given")]
+    NotKept(Store),
+    /// The keyring did not do what was asked.
+    #[error("{1}")]
+    Keyring(Org, KeyringError),
+    /// A command gave no credential.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -107,11 +131,31 @@ impl From<StoreError> for Denial {
             StoreError::OtherKey { hint, .. } => {
                 Self::new(ErrorCode::StoreUnreadable, message).hint(hint)
             }
-            StoreError::Damaged { .. }
+            StoreError::NotKept(_)
+            | StoreError::Damaged { .. }
             | StoreError::PassphraseFile { .. }
             | StoreError::IdentityFile { .. } => Self::new(ErrorCode::StoreUnreadable, message),
+            StoreError::Keyring(org, error) => error.denial(&org),
+            StoreError::Command(error) => error.into(),
             StoreError::File(error) => error.into(),
             StoreError::Shield(_) => Self::new(ErrorCode::Internal, message),
+        }
+    }
+}
+
+impl From<CommandError> for Denial {
+    fn from(error: CommandError) -> Self {
+        let message = error.to_string();
+        match error {
+            CommandError::NotSaid(org) => Self::new(ErrorCode::Usage, message).hint(format!(
+                "ac-cred login {org} --store command -- PROGRAM ..."
+            )),
+            CommandError::Relative => Self::new(ErrorCode::Usage, message),
+            CommandError::Failed { org, .. } | CommandError::NoCredential { org, .. } => {
+                Self::new(ErrorCode::StoreUnreadable, message).hint(format!(
+                    "ac-cred login {org} --store command -- PROGRAM ..."
+                ))
+            }
         }
     }
 }
@@ -145,17 +189,28 @@ pub trait CredentialStore: Send + Sync {
     ///
     /// [`StoreError`]; the store then holds what it held.
     fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError>;
+
+    /// Whether what is stored of an organization, read back, is this record.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn keeps(&self, org: &Org, record: &Record) -> Result<bool, StoreError> {
+        Ok(self.load(org)?.is(record))
+    }
 }
 
 /// Every store of this daemon.
 pub struct CredentialStores {
     memory: MemoryStore,
     file: FileStore,
+    keyring: KeyringStore,
+    command: CommandStore,
 }
 
 impl CredentialStores {
-    /// The stores, with the encrypted file at `path`, which need not exist, and the file that may
-    /// hold its passphrase.
+    /// The stores, with the encrypted file at `path`, which need not exist, the file that may hold
+    /// its passphrase, and the commands beside it.
     ///
     /// # Errors
     ///
@@ -163,6 +218,8 @@ impl CredentialStores {
     pub fn new(path: PathBuf, passphrase_file: Option<PathBuf>) -> Result<Self, ShieldError> {
         Ok(Self {
             memory: MemoryStore::new(Shield::new()?),
+            keyring: KeyringStore,
+            command: CommandStore::new(path.with_file_name("commands.json")),
             file: FileStore::new(path, passphrase_file, Shield::new()?),
         })
     }
@@ -173,6 +230,8 @@ impl CredentialStores {
         match store {
             Store::File => &self.file,
             Store::Memory => &self.memory,
+            Store::Keyring => &self.keyring,
+            Store::Command => &self.command,
         }
     }
 
@@ -192,6 +251,18 @@ impl CredentialStores {
     /// The same, but for what rests in memory only: nobody was there to say that it may be lost.
     pub fn lock_what_rests_elsewhere(&self) {
         self.file.lock();
+    }
+
+    /// The keyring of the system.
+    #[must_use]
+    pub fn keyring(&self) -> KeyringStore {
+        self.keyring
+    }
+
+    /// The commands that print credentials.
+    #[must_use]
+    pub fn command(&self) -> &CommandStore {
+        &self.command
     }
 
     /// The encrypted file.
@@ -216,6 +287,7 @@ impl SealedRecords {
         Ok(Record {
             credential,
             binding: binding.clone(),
+            command: None,
         })
     }
 

@@ -11,6 +11,7 @@ use ac_credd::broker::{Identity, Parts};
 use ac_credd::clock::{Clock, SystemClock};
 use ac_credd::credential_store::CredentialStores;
 use ac_credd::harden;
+use ac_credd::helper;
 use ac_credd::listener::{self, Listener};
 use ac_credd::settings_file::SettingsFile;
 use clap::Parser;
@@ -39,6 +40,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = helper::run() {
+        return ended;
+    }
     let arguments = Arguments::parse();
     match start(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

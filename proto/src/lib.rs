@@ -24,6 +24,7 @@
 //!
 //! This crate does no I/O, reads no clock and knows nothing asynchronous.
 
+pub mod argv;
 pub mod denial;
 pub mod endpoint;
 pub mod frame;

@@ -8,20 +8,22 @@ pub use self::audit::{Asked, Audit, Audited};
 pub use self::check::{Check, Checked, Server};
 pub use self::destination::{Destination, DestinationOf};
 pub use self::event::{Event, EventKind, Watch};
+pub use self::login::{Login, Move, SaidSettings};
 pub use self::status::{DaemonStatus, LastExchange, OrganizationStatus, Outcome, TokenStatus};
 
 mod audit;
 mod check;
 mod destination;
 mod event;
+mod login;
 mod status;
 
 use serde::{Deserialize, Serialize};
 
 use crate::denial::Denial;
 use crate::org::Org;
-use crate::secret::{Credential, Passphrase, SessionToken};
-use crate::settings::{EndpointVersion, Kind, Store};
+use crate::secret::{Passphrase, SessionToken};
+use crate::settings::{Kind, Store};
 use crate::time::Timestamp;
 
 /// How long a caller waits when it does not say: 8 seconds, in milliseconds.
@@ -74,6 +76,8 @@ pub enum Request {
     /// Whether servers can be reached, asked without a credential; answered by a
     /// [`Response::Checked`] for each server, then [`Response::End`].
     Check(Check),
+    /// Move a credential to another store; answered by [`Response::LoggedIn`].
+    Move(Move),
 }
 
 /// Asks for a session token.
@@ -93,64 +97,6 @@ pub struct Get {
     /// How long the caller waits for an answer, in milliseconds.
     #[serde(default = "default_wait_ms")]
     pub wait_ms: u32,
-}
-
-/// Brings a credential, or the settings to use another organization's with.
-///
-/// Without either it asks what such a login would need, and changes nothing: a client asks this
-/// before it asks a person for the secret.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Login {
-    /// The alias, new or known.
-    pub organization: Org,
-    /// The credential.
-    #[serde(default)]
-    pub credential: Option<Credential>,
-    /// The organization whose stored credential is to be used.
-    #[serde(default)]
-    pub from: Option<Org>,
-    /// The settings that are said; what is not said stays as it is, or as Appcircle's cloud has it.
-    #[serde(default)]
-    pub settings: SaidSettings,
-    /// Whether this becomes the default organization.
-    #[serde(default)]
-    pub make_default: bool,
-    /// How long the caller waits for an answer, in milliseconds.
-    #[serde(default = "default_wait_ms")]
-    pub wait_ms: u32,
-}
-
-/// The settings that a person said at login, each as in the settings file.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SaidSettings {
-    /// The kind of the credential.
-    pub kind: Option<Kind>,
-    /// Where the credential is to rest.
-    pub store: Option<Store>,
-    /// The base of the Auth API.
-    pub auth_url: Option<String>,
-    /// The base of the API.
-    pub api_url: Option<String>,
-    /// The MCP server.
-    pub mcp_url: Option<String>,
-    /// The name of the API key.
-    pub name: Option<String>,
-    /// The GUID of the organization that tokens must be of.
-    pub organization_id: Option<String>,
-    /// The GUID of the sub-organization that tokens must be of.
-    pub sub_organization: Option<String>,
-    /// The version of the token endpoint.
-    pub endpoint_version: Option<EndpointVersion>,
-    /// The absolute path of a PEM file with the only certificate authorities to trust.
-    pub ca_file: Option<String>,
-    /// The proxy through which the Auth API is reached.
-    pub proxy: Option<String>,
-    /// Whether the Auth API may be reached without TLS.
-    pub allow_http: Option<bool>,
-    /// When the credential ends.
-    pub expires: Option<Timestamp>,
 }
 
 /// Forgets one organization, or all.

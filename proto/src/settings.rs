@@ -95,6 +95,10 @@ named_choices! {
         File = "file",
         /// The daemon's memory, until it stops.
         Memory = "memory",
+        /// The keyring of the system: Secret Service, Keychain or Credential Manager.
+        Keyring = "keyring",
+        /// Nowhere: a command prints it when it is needed.
+        Command = "command",
     }
 }
 

@@ -58,6 +58,7 @@ variants! {
         Watch = "request-watch",
         Audit = "request-audit",
         Check = "request-check",
+        Move = "request-move",
     }
 }
 

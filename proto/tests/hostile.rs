@@ -207,7 +207,7 @@ const HOLDING_TOKEN: Holding = |text| {
 
 const HOLDING_CREDENTIAL: Holding = |text| {
     let line = format!(r#"{{"login":{{"organization":"a","credential":"{text}"}}}}"#);
-    let rest = (false, [false; 13], false, 0_u32);
+    let rest = (false, [false; 13], false, 0_u32, false);
     [
         payload(Encoding::Binary, &(binary::LOGIN, "a", Some(text), rest)),
         line.into_bytes(),

@@ -6,6 +6,7 @@ mod samples;
 
 use std::collections::BTreeSet;
 
+use ac_cred_proto::argv::MAX_ARGV_LENGTH;
 use ac_cred_proto::endpoint::{SOCKET_VARIABLE, socket_name};
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH};
 use ac_cred_proto::message::{Asked, DEFAULT_WAIT_MS, EventKind, Server};
@@ -241,6 +242,7 @@ fn every_limit_is_described() {
         MAX_ORG_LENGTH,
         MAX_TOKEN_LENGTH,
         MAX_CREDENTIAL_LENGTH,
+        MAX_ARGV_LENGTH,
     ] {
         let limit = format!("| {} bytes |", grouped(limit));
         assert!(limits.contains(&limit), "{limit}");

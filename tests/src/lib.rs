@@ -3,6 +3,8 @@
 
 pub mod auth_sim;
 pub mod https;
+#[cfg(target_os = "linux")]
+pub mod keyring;
 pub mod mcp_sim;
 #[cfg(target_os = "linux")]
 pub mod process;

@@ -49,6 +49,10 @@ use crate::{
     https,
 };
 
+/// The address by which programs are told that there is no session bus: no test asks the keyring of
+/// the person who runs it.
+const NO_BUS: &str = "disabled:";
+
 /// A home, an endpoint, a simulated Auth API, and the programs.
 pub struct World {
     sim: AuthSim,
@@ -230,6 +234,7 @@ impl World {
             .env("HOME", self.home())
             .env("PATH", "/usr/bin:/bin")
             .env("AC_CRED_SOCKET", self.socket())
+            .env("DBUS_SESSION_BUS_ADDRESS", NO_BUS)
             .current_dir(self.home())
     }
 
@@ -287,10 +292,15 @@ impl World {
 
     /// `ac-cred login ALIAS --stdin` at the simulator, with this on standard input.
     pub fn login_with(&self, alias: &str, credential: impl AsRef<[u8]>) -> Run {
-        self.ac_cred(["login", alias, "--stdin", "--auth-url"])
+        let login = self.login_at_simulator(alias).args(["--stdin"]);
+        login.stdin(credential)
+    }
+
+    /// `ac-cred login ALIAS` at the simulator, which is yet to be told where the credential is.
+    pub fn login_at_simulator(&self, alias: &str) -> Run {
+        self.ac_cred(["login", alias, "--auth-url"])
             .args([self.sim.url(), "--api-url".to_owned(), self.sim.url()])
             .args(["--ca-file".into(), self.ca_file()])
-            .stdin(credential)
     }
 
     /// A new account that is logged in, with its credential in the daemon's memory.

@@ -32,8 +32,8 @@ fn every_line_of_the_readme_does_what_it_says() {
     }
     assert_eq!(
         reader.world.sim().exchange_count(),
-        3,
-        "two logins and a reject"
+        4,
+        "two logins, a reject and a move"
     );
     assert!(
         reader.world.daemons().is_empty(),

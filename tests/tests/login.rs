@@ -221,7 +221,9 @@ fn without_a_store_login_explains_which_there_are() {
     let output = world.login_with("acme", &account.key).run();
     output
         .refused(6)
+        .says("no keyring answers here")
         .says("--store file")
+        .says("--store command")
         .says("--store memory");
     assert_nothing_happened(&world);
 }

@@ -13,6 +13,7 @@ use std::{
 
 use ac_cred_tests::{
     auth_sim::Fault,
+    keyring::{Keyring, OnBus},
     process::{Foreground, Process, skip},
     world::{Account, Output, PATIENCE, Run, Running, World},
 };
@@ -67,17 +68,14 @@ fn after_a_lock_the_daemons_memory_holds_neither_credential_nor_token() {
 
 fn no_secret_is_in_memory_after(words: &[&str]) {
     let world = World::new();
-    let passphrase = world.secrets().fresh("passphrase");
-    let file = world.write("passphrase", &passphrase);
-    let accounts = [world.account("acme"), world.account("ci")];
-    for (account, store) in accounts.iter().zip(["file", "memory"]) {
-        let login = world.login_with(&account.alias, &account.key);
-        let login = login
-            .args(["--store", store, "--passphrase-file"])
-            .args([&file]);
-        login.run().succeeded();
+    let keyring = Keyring::start(&world);
+    let aliases = log_in_to_every_store(&world, keyring.as_ref());
+    for alias in &aliases {
+        // The credential comes from its store once more.
+        let refresh = world.ac_cred(["get", alias, "--refresh"]);
+        refresh.run().succeeded();
     }
-    let tokens = ["acme", "ci"].map(|alias| world.get(alias));
+    let tokens: Vec<String> = aliases.iter().map(|alias| world.get(alias)).collect();
     let daemon = Process(world.daemon_pid().expect("a daemon runs"));
     let Ok(memory) = memory_of(daemon) else {
         return skip("the system does not show the daemon's memory");
@@ -103,6 +101,36 @@ fn no_secret_is_in_memory_after(words: &[&str]) {
             );
         }
     }
+}
+
+/// A credential in each store that this machine has.
+fn log_in_to_every_store(world: &World, keyring: Option<&Keyring>) -> Vec<String> {
+    let passphrase = world.secrets().fresh("passphrase");
+    let file = world.write("passphrase", &passphrase);
+    let mut aliases = Vec::new();
+    for store in ["file", "memory", "command", "keyring"] {
+        if store == "keyring" && keyring.is_none() {
+            continue;
+        }
+        let account = world.account(store);
+        let login = if store == "command" {
+            let key = world.write("key", &account.key);
+            let words = ["--store", store, "--", "cat"];
+            world.login_at_simulator(store).args(words).args([key])
+        } else {
+            let login = world.login_with(store, &account.key);
+            login
+                .args(["--store", store, "--passphrase-file"])
+                .args([&file])
+        };
+        let login = match keyring {
+            Some(keyring) => login.on(keyring),
+            None => login,
+        };
+        login.run().succeeded();
+        aliases.push(account.alias);
+    }
+    aliases
 }
 
 #[test]

@@ -14,10 +14,14 @@ const LONGEST_FILE: usize = 400;
 const PROGRAMS: [&str; 4] = ["proto/src/", "daemon/src/", "client/src/", "mcp/src/"];
 
 /// The crates that may have to be replaced, and the one file of a program that names each.
-const NAMED_ONCE: [(&str, &str); 7] = [
+const NAMED_ONCE: [(&str, &str); 8] = [
     ("bincode", "proto/src/frame.rs"),
     ("reqwest", "daemon/src/auth_api.rs"),
     ("reqwest", "mcp/src/http.rs"),
+    (
+        "dbus_secret_service",
+        "daemon/src/credential_store/keyring/secret_service.rs",
+    ),
     ("age", "daemon/src/credential_store/file/key.rs"),
     ("toml_edit", "daemon/src/settings_file.rs"),
     ("toml_edit", "mcp/src/setup/toml_text.rs"),

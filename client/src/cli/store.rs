@@ -1,8 +1,13 @@
 //! What `lock`, `unlock` and `store` are told.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use ac_cred_proto::{Org, settings};
 use clap::{Args, Subcommand};
+
+use crate::words::duration;
 
 /// What `lock` is told.
 #[derive(Debug, Args)]
@@ -42,8 +47,11 @@ pub(crate) struct Unlock {
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
+  ac-cred store move acme --to keyring
   ac-cred store passphrase")]
 pub(crate) enum Store {
+    /// Move an organization's credential to another store
+    Move(StoreMove),
     /// Change what opens the encrypted file
     Passphrase(StorePassphrase),
 }
@@ -67,4 +75,32 @@ pub(crate) struct StorePassphrase {
     /// Have the age identity in this file open it, in place of a passphrase
     #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_file")]
     pub(crate) identity: Option<PathBuf>,
+}
+
+/// What `store move` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ac-cred store move acme --to keyring
+  ac-cred store move acme --to file
+  ac-cred store move acme --to command -- pass show appcircle/acme
+
+It proves itself by an exchange, and is removed where it was only after it was read back where
+it goes.")]
+pub(crate) struct StoreMove {
+    /// The organization's name or GUID
+    #[arg(value_name = "ORG")]
+    pub(crate) organization: Org,
+    /// Where it shall rest: keyring, file, command or memory
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: settings::Store,
+    /// Read the passphrase of the encrypted file from this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// How long to wait for the Auth API
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s")]
+    pub(crate) wait: Duration,
+    /// With --to command, the program that prints the credential, and its arguments
+    #[arg(last = true, value_name = "PROGRAM", num_args = 1..)]
+    pub(crate) command: Vec<OsString>,
 }

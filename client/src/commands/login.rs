@@ -4,6 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use ac_cred_proto::argv::Argv;
 use ac_cred_proto::message::{LoggedIn, Login, LoginNeeds, PassphraseNeed, SaidSettings};
 use ac_cred_proto::secret::Credential;
 use ac_cred_proto::settings::{CLOUD_API_URL, Store};
@@ -13,7 +14,7 @@ use super::{absolute, import, unlock};
 use crate::call::{Call, Reach, beside_the_question};
 use crate::cli::{self, Import};
 use crate::failure::{Failure, usage};
-use crate::{output, secret_input};
+use crate::{output, printer, secret_input};
 
 /// After how long a person is told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -25,13 +26,17 @@ pub(super) fn run(mut said: cli::Login, reach: Reach) -> Result<(), Failure> {
     }
     let plan = Plan {
         settings: settings(&said)?,
+        command: printer::said(&said.command, said.store)?,
         organization,
         said,
         reach,
     };
-    let logged_in = match plan.said.from {
-        Some(_) => plan.with_stored_credential()?,
-        None => plan.with_new_credential()?,
+    let logged_in = match (&plan.said.from, &plan.command) {
+        (None, None) if plan.settings.store == Some(Store::Command) => {
+            return Err(printer::missing(&plan.organization).into());
+        }
+        (None, None) => plan.with_new_credential()?,
+        (Some(_), _) | (_, Some(_)) => plan.with_known_credential()?,
     };
     if !plan.said.quiet {
         for line in plan.success(&logged_in) {
@@ -41,10 +46,19 @@ pub(super) fn run(mut said: cli::Login, reach: Reach) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where the credential of a login comes from; nothing asks what a login would need.
+#[derive(Clone, Copy, Default)]
+struct Source<'a> {
+    credential: Option<&'a Credential>,
+    from: Option<&'a Org>,
+    command: Option<&'a Argv>,
+}
+
 /// A login as it was typed.
 struct Plan {
     organization: Org,
     settings: SaidSettings,
+    command: Option<Argv>,
     said: cli::Login,
     reach: Reach,
 }
@@ -65,25 +79,31 @@ impl Plan {
         } else {
             secret_input::ask_credential(needs.kind, &self.organization)?
         };
-        self.send(Some(&credential))
+        self.send(Source {
+            credential: Some(&credential),
+            ..Source::default()
+        })
     }
 
-    fn with_stored_credential(&self) -> Result<LoggedIn, Denial> {
-        match self.send(None) {
-            Err(denial) if denial.error == ErrorCode::Locked => {
-                // Where the new record needs no passphrase, the stored one does.
-                let need = self.rehearse().map(|needs| needs.passphrase);
-                let need = need.ok().filter(|&need| need != PassphraseNeed::Nothing);
-                self.unlock(need.unwrap_or(PassphraseNeed::Existing))?;
-                self.send(None)
-            }
-            answered => answered,
-        }
+    /// With the credential of another organization, or one that a command prints.
+    fn with_known_credential(&self) -> Result<LoggedIn, Denial> {
+        let source = Source {
+            from: self.said.from.as_ref(),
+            command: self.command.as_ref(),
+            ..Source::default()
+        };
+        let unlock = || {
+            // Where the new record needs no passphrase, the stored one does.
+            let need = self.rehearse().map(|needs| needs.passphrase);
+            let need = need.ok().filter(|&need| need != PassphraseNeed::Nothing);
+            self.unlock(need.unwrap_or(PassphraseNeed::Existing))
+        };
+        unlocking(|| self.send(source), unlock)
     }
 
     fn rehearse(&self) -> Result<LoginNeeds, Denial> {
         let call = Call::new(self.reach, self.said.wait);
-        let request = |wait_ms| self.request(None, None, wait_ms);
+        let request = |wait_ms| self.request(Source::default(), wait_ms);
         let Response::LoginNeeds(needs) = call.answer(request)? else {
             return Err(beside_the_question());
         };
@@ -97,29 +117,25 @@ impl Plan {
         }
     }
 
-    fn send(&self, credential: Option<&Credential>) -> Result<LoggedIn, Denial> {
+    fn send(&self, source: Source<'_>) -> Result<LoggedIn, Denial> {
         let _answered = say_when_it_takes_long();
         let call = Call::new(self.reach, self.said.wait);
-        let request = |wait_ms| self.request(credential, self.said.from.as_ref(), wait_ms);
+        let request = |wait_ms| self.request(source, wait_ms);
         let Response::LoggedIn(logged_in) = call.answer(request)? else {
             return Err(beside_the_question());
         };
         Ok(logged_in)
     }
 
-    fn request(
-        &self,
-        credential: Option<&Credential>,
-        from: Option<&Org>,
-        wait_ms: u32,
-    ) -> Request {
+    fn request(&self, source: Source<'_>, wait_ms: u32) -> Request {
         Request::Login(Box::new(Login {
             organization: self.organization.clone(),
-            credential: credential.cloned(),
-            from: from.cloned(),
+            credential: source.credential.cloned(),
+            from: source.from.cloned(),
             settings: self.settings.clone(),
             make_default: self.said.default,
             wait_ms,
+            command: source.command.cloned(),
         }))
     }
 
@@ -129,10 +145,7 @@ impl Plan {
             Some(id) => format!(" (organization {id})"),
             None => String::new(),
         };
-        let place = match logged_in.store {
-            Store::File => "in the encrypted file",
-            Store::Memory => "in the daemon's memory, until it stops",
-        };
+        let place = place(logged_in.store);
         let mut lines = vec![format!(
             "logged in to {organization}{id}; the credential rests {place}"
         )];
@@ -147,6 +160,35 @@ impl Plan {
         }
         lines
     }
+}
+
+/// Where a credential rests, for people.
+pub(super) fn place(store: Store) -> &'static str {
+    match store {
+        Store::Keyring => "in the keyring",
+        Store::File => "in the encrypted file",
+        Store::Command => "nowhere: its command is run when it is needed",
+        Store::Memory => "in the daemon's memory, until it stops",
+    }
+}
+
+/// Asks, and once more after the encrypted file was opened where that is what helps: a keyring
+/// that is locked is opened elsewhere, and its refusal names no command.
+pub(super) fn unlocking<T>(
+    ask: impl Fn() -> Result<T, Denial>,
+    unlock: impl FnOnce() -> Result<(), Denial>,
+) -> Result<T, Denial> {
+    match ask() {
+        Err(denial) if is_for_unlock(&denial) => {
+            unlock()?;
+            ask()
+        }
+        answered => answered,
+    }
+}
+
+fn is_for_unlock(denial: &Denial) -> bool {
+    denial.error == ErrorCode::Locked && denial.hint.as_deref() == Some("ac-cred unlock")
 }
 
 /// The name of the organization; a person who has not typed one is asked.
@@ -186,7 +228,7 @@ fn settings(said: &cli::Login) -> Result<SaidSettings, Denial> {
 
 /// Tells a person what is waited for, once, unless the answer comes soon; the wait ends with what
 /// is returned.
-fn say_when_it_takes_long() -> Sender<()> {
+pub(super) fn say_when_it_takes_long() -> Sender<()> {
     let (answered, answer) = mpsc::channel();
     if output::tells_a_terminal() {
         let wait = move || {
@@ -217,6 +259,7 @@ mod tests {
         Plan {
             organization: organization(&said).unwrap(),
             settings: settings(&said).unwrap(),
+            command: None,
             said: *said,
             reach: Reach {
                 starts: false,

@@ -8,7 +8,7 @@ use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
 use crate::broker::job::{Finished, Tools};
 use crate::broker::login::LoginOrder;
-use crate::broker::{Answer, Broker, Reply, answer, deny};
+use crate::broker::{Answer, Broker, Reply, answer, deny, place};
 use crate::clock::Now;
 use crate::credential_store::Record;
 use crate::policy::slot::Grant;
@@ -354,15 +354,25 @@ fn write_login(
     record: &Record,
 ) -> Result<Written, Denial> {
     let store = order.settings.store;
-    let written = write_settings(tools, change, store == Store::Memory)?;
-    tools.stores.of(store).save(&order.org, record)?;
-    if let Some(old) = order.replaces.filter(|old| *old != store)
-        && let Err(error) = tools
-            .stores
-            .of(old)
-            .remove(std::slice::from_ref(&order.org))
-    {
-        tracing::warn!(org = %order.org, store = %old, "the credential that was replaced stays: {error}");
+    let may_live_in_memory = store == Store::Memory;
+    let Some(old) = order.replaces.filter(|old| *old != store) else {
+        let written = write_settings(tools, change, may_live_in_memory)?;
+        tools.stores.of(store).save(&order.org, record)?;
+        return Ok(written);
+    };
+    place::keep(tools, store, &order.org, record)?;
+    let written = write_settings(tools, change, may_live_in_memory)
+        .inspect_err(|_| place::undo(tools, store, &order.org))?;
+    let removed = tools
+        .stores
+        .of(old)
+        .remove(std::slice::from_ref(&order.org));
+    match removed {
+        Err(error) if order.moves => Err(place::still_there(&order.org, old, error)),
+        Err(error) => {
+            tracing::warn!(org = %order.org, store = %old, "the credential that was replaced stays: {error}");
+            Ok(written)
+        }
+        Ok(()) => Ok(written),
     }
-    Ok(written)
 }

@@ -16,6 +16,7 @@ impl Broker {
             | Request::Login(_)
             | Request::Reject(_)
             | Request::Unlock(_)
+            | Request::Move(_)
             | Request::ChangePassphrase(_) => true,
             Request::Logout(_)
             | Request::Rename(_)

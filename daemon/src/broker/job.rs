@@ -13,6 +13,7 @@ use crate::auth_api::target::Target;
 use crate::auth_api::{AuthApi, Exchange};
 use crate::broker::change::Changed;
 use crate::broker::login::Proved;
+use crate::broker::place::Placed;
 use crate::broker::{Answer, Reply};
 use crate::credential_store::CredentialStores;
 use crate::policy::slot::{Attempt, Failure, Grant};
@@ -21,10 +22,17 @@ use crate::private_file::{self, Privacy};
 /// The longest file with certificate authorities.
 const MAX_CA_FILE: u64 = 4 * 1_024 * 1_024;
 
+/// A credential, and where it is to be exchanged.
+pub type Prepared = (Arc<Target>, Credential);
+
 /// The end of a job.
 pub enum Finished {
+    /// The credential for those who wait for a token has been read from its store.
+    Prepared(Attempt, Result<Prepared, Denial>),
     /// An exchange for those who wait for a token.
     Exchanged(Attempt, Result<Grant, Failure>),
+    /// The keyring was asked whether it takes the credential of a login.
+    Placed(Box<Placed>),
     /// The exchange of a login.
     Proved(Box<Proved>),
     /// A change of stores and settings.
@@ -65,20 +73,22 @@ impl Tools {
     }
 }
 
-/// Exchanges the stored credential of an organization.
-pub async fn exchange(
+/// Reads the stored credential of an organization.
+pub async fn read(
     tools: Tools,
     attempt: Attempt,
     org: Org,
     settings: Box<OrgSettings>,
 ) -> Finished {
-    let stores = Arc::clone(&tools.stores);
-    let prepared = blocking(move || prepare(&stores, &org, &settings)).await;
-    let result = match prepared {
-        Ok((target, credential)) => unharmed(tools.auth_api.exchange(target, credential)).await,
-        Err(denial) => Err(Failure::Here(denial)),
-    };
-    Finished::Exchanged(attempt, result)
+    let prepared = blocking(move || prepare(&tools.stores, &org, &settings));
+    Finished::Prepared(attempt, prepared.await)
+}
+
+/// Exchanges the credential of an organization.
+pub async fn exchange(tools: Tools, attempt: Attempt, prepared: Prepared) -> Finished {
+    let (target, credential) = prepared;
+    let exchange = tools.auth_api.exchange(target, credential);
+    Finished::Exchanged(attempt, unharmed(exchange).await)
 }
 
 /// The result of an exchange, whatever becomes of it: those who wait for one are always answered.
@@ -113,7 +123,7 @@ fn prepare(
     stores: &CredentialStores,
     org: &Org,
     settings: &OrgSettings,
-) -> Result<(Arc<Target>, Credential), Denial> {
+) -> Result<Prepared, Denial> {
     let target = target(org, settings)?;
     let record = stores.of(settings.store).load(org)?;
     let Some(setting) = record.binding.difference(target.binding()) else {

@@ -2,8 +2,10 @@
 //! written.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ac_cred_proto::argv::Argv;
 use ac_cred_proto::message::{LoggedIn, Login, LoginNeeds, PassphraseNeed, SaidSettings};
 use ac_cred_proto::secret::Credential;
 use ac_cred_proto::settings::{OrgSettings, Store};
@@ -12,10 +14,11 @@ use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 use crate::auth_api::target::Target;
 use crate::broker::change::{Change, locked};
 use crate::broker::job::{self, Finished, Tools, blocking};
+use crate::broker::place::{self, check_place};
 use crate::broker::token::LONGEST_WAIT;
 use crate::broker::{Answer, Broker, Reply, answer, deny};
 use crate::clock::Now;
-use crate::credential_store::{CredentialStores, Record};
+use crate::credential_store::Record;
 use crate::policy::slot::{Failure, Grant};
 use crate::policy::{Span, expiry};
 
@@ -29,6 +32,8 @@ pub struct LoginOrder {
     pub make_default: bool,
     /// The store in which an older credential of the organization rests.
     pub replaces: Option<Store>,
+    /// Whether the credential is only to rest elsewhere.
+    pub moves: bool,
     number: u64,
     /// When its credential was proved.
     proved: Now,
@@ -41,36 +46,44 @@ pub struct Proved {
     result: Result<(Record, Grant), Denial>,
 }
 
+/// The settings that a login leads to, and the store of the credential that it replaces.
+type Destination = (Box<OrgSettings>, Option<Store>);
+
 /// Where the credential of a login comes from.
 enum Source {
     Given(Credential),
+    Printed(Argv),
     Stored(Org, Store),
 }
 
 impl Broker {
     /// Begins a login, or says what it would need.
     pub(crate) fn login(&mut self, login: Login, reply: Reply, now: Now) {
+        self.begin_login(login, false, reply, now);
+    }
+
+    /// The same, also for a credential that is only moved.
+    pub(crate) fn begin_login(&mut self, login: Login, moves: bool, reply: Reply, now: Now) {
         let (settings, replaces) = match self.settings_of(&login) {
-            Ok(found) => found,
+            Ok(Some(found)) => found,
+            Ok(None) => return self.find_place(login, reply, now),
             Err(denial) => return deny(reply, denial),
         };
         // The encrypted file can be unlocked on the way; nothing else can.
         if settings.store != Store::File && self.tools.stores.file().is_shut() {
             return deny(reply, locked());
         }
-        let source = match (login.credential, login.from) {
-            (Some(credential), _) => Source::Given(credential),
-            (None, Some(from)) => match self.source(&from) {
+        let source = match (login.credential, login.command, login.from) {
+            (Some(credential), None, _) => Source::Given(credential),
+            (None, Some(argv), _) => Source::Printed(argv),
+            (None, None, Some(from)) => match self.source(&from) {
                 Ok(source) => source,
                 Err(denial) => return deny(reply, denial),
             },
-            (None, None) => {
-                self.jobs.spawn(rehearse(
-                    self.tools.clone(),
-                    login.organization,
-                    settings,
-                    reply,
-                ));
+            (Some(_), Some(_), _) => return deny(reply, place::two_sources()),
+            (None, None, None) => {
+                let (tools, org) = (self.tools.clone(), login.organization);
+                self.jobs.spawn(rehearse(tools, org, settings, reply));
                 return;
             }
         };
@@ -87,6 +100,7 @@ impl Broker {
             settings,
             make_default: login.make_default,
             replaces,
+            moves,
             number,
             proved: now,
             reply,
@@ -100,8 +114,9 @@ impl Broker {
         ));
     }
 
-    /// The settings that a login leads to, and where the credential that it replaces rests.
-    fn settings_of(&self, login: &Login) -> Result<(Box<OrgSettings>, Option<Store>), Denial> {
+    /// The settings that a login leads to, and where the credential that it replaces rests; nothing
+    /// while it is open where the new one shall rest.
+    fn settings_of(&self, login: &Login) -> Result<Option<Destination>, Denial> {
         let settings = self.settings.settings()?;
         let known = settings.organizations.get(&login.organization);
         let from = login
@@ -112,19 +127,18 @@ impl Broker {
         let base = known
             .cloned()
             .or_else(|| from.map(|(_, settings)| inherited(settings)));
-        let store = login
-            .settings
-            .store
-            .or(base.as_ref().map(|base| base.store))
-            .ok_or_else(|| no_store_chosen(&login.organization))?;
+        let said = login.settings.store;
+        let Some(store) = said.or(base.as_ref().map(|base| base.store)) else {
+            return Ok(None);
+        };
         let base = base.unwrap_or_else(|| OrgSettings::new(store));
         // Another credential has an end of its own; the same keeps the one that is known.
         let expires = from.and_then(|(_, settings)| settings.expires);
         let base = OrgSettings { expires, ..base };
-        Ok((
+        Ok(Some((
             Box::new(with_said(base, store, &login.settings)),
             known.map(|known| known.store),
-        ))
+        )))
     }
 
     fn source(&self, from: &Org) -> Result<Source, Denial> {
@@ -241,15 +255,6 @@ fn with_said(settings: OrgSettings, store: Store, said: &SaidSettings) -> OrgSet
     }
 }
 
-fn no_store_chosen(org: &Org) -> Denial {
-    Denial::new(
-        ErrorCode::StoreUnreadable,
-        "say where the credential shall rest: --store file keeps it encrypted under a passphrase, \
-         --store memory keeps it until the daemon stops",
-    )
-    .hint(format!("ac-cred login {org} --store file"))
-}
-
 fn superseded(org: &Org) -> Denial {
     Denial::new(
         ErrorCode::Busy,
@@ -261,7 +266,11 @@ fn superseded(org: &Org) -> Denial {
 async fn rehearse(tools: Tools, org: Org, settings: Box<OrgSettings>, reply: Reply) -> Finished {
     let checked = blocking(move || {
         job::target(&org, &settings)?;
-        let passphrase = passphrase_need(&tools.stores, settings.store);
+        let passphrase = place::passphrase_need(&tools.stores, settings.store);
+        if passphrase == PassphraseNeed::Nothing {
+            check_place(&tools.stores, &org, settings.store)?;
+        }
+        place::check_source(&org, settings.store, None)?;
         Ok(Response::LoginNeeds(LoginNeeds {
             kind: settings.kind,
             passphrase,
@@ -269,16 +278,6 @@ async fn rehearse(tools: Tools, org: Org, settings: Box<OrgSettings>, reply: Rep
     });
     let told = checked.await.unwrap_or_else(Response::Denied);
     Finished::Answered(reply, Answer::One(told))
-}
-
-fn passphrase_need(stores: &CredentialStores, store: Store) -> PassphraseNeed {
-    let file = stores.file();
-    match store {
-        Store::Memory => PassphraseNeed::Nothing,
-        Store::File if file.opens_by_itself() => PassphraseNeed::Nothing,
-        Store::File if file.exists() => PassphraseNeed::Existing,
-        Store::File => PassphraseNeed::New,
-    }
 }
 
 /// Exchanges the credential of a login, after `hold` and before the caller's patience ends.
@@ -289,9 +288,11 @@ async fn prove(
     hold: Span,
     wait: Span,
 ) -> Finished {
+    let is_prepared = AtomicBool::new(false);
     let proving = async {
         tokio::time::sleep(Duration::from_millis(hold.0)).await;
         let (target, record) = prepare(&tools, &order, source).await?;
+        is_prepared.store(true, Ordering::Relaxed);
         let exchanged = tools
             .auth_api
             .exchange(target, record.credential.clone())
@@ -302,8 +303,13 @@ async fn prove(
     };
     let in_time = tokio::time::timeout(Duration::from_millis(wait.0), proving).await;
     let result = in_time.unwrap_or_else(|_| {
-        let message = format!("{} did not answer in time", order.settings.auth_url);
-        Err(Denial::new(ErrorCode::AuthApiUnreachable, message))
+        Err(match place::silent(&order.org, order.settings.store) {
+            Some(denial) if !is_prepared.load(Ordering::Relaxed) => denial,
+            Some(_) | None => {
+                let message = format!("{} did not answer in time", order.settings.auth_url);
+                Denial::new(ErrorCode::AuthApiUnreachable, message)
+            }
+        })
     });
     if let Ok((record, grant)) = &result {
         let expires = order.settings.expires;
@@ -338,20 +344,21 @@ async fn prepare(
     let stores = Arc::clone(&tools.stores);
     let (org, settings) = (order.org.clone(), order.settings.clone());
     blocking(move || {
-        if passphrase_need(&stores, settings.store) != PassphraseNeed::Nothing {
-            return Err(
-                Denial::new(ErrorCode::Locked, "the encrypted file is locked")
-                    .hint("ac-cred unlock"),
-            );
-        }
+        check_place(&stores, &org, settings.store)?;
         let target = job::target(&org, &settings)?;
-        let credential = match source {
-            Source::Given(credential) => credential,
-            Source::Stored(from, store) => stores.of(store).load(&from)?.credential,
+        let (credential, command) = match source {
+            Source::Given(credential) => (credential, None),
+            Source::Printed(argv) => (stores.command().run(&org, &argv)?, Some(argv)),
+            Source::Stored(from, store) => {
+                let record = stores.of(store).load(&from)?;
+                (record.credential, record.command)
+            }
         };
+        place::check_source(&org, settings.store, command.as_ref())?;
         let record = Record {
             credential,
             binding: target.binding().clone(),
+            command,
         };
         Ok((Arc::new(target), record))
     })

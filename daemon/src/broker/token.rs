@@ -4,7 +4,7 @@ use ac_cred_proto::message::{Get, Lease, Reject, Warning};
 use ac_cred_proto::settings::OrgSettings;
 use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
-use crate::broker::{Answer, Broker, Reply, answer, deny, job};
+use crate::broker::{Answer, Broker, Reply, answer, deny, job, place};
 use crate::clock::Now;
 use crate::policy::slot::{Answers, Attempt, Caller, Decision, Failure, Grant, Need, Slot, Ticket};
 use crate::policy::{Span, expiry};
@@ -109,14 +109,36 @@ impl Broker {
         self.attempts.insert(attempt, org.clone());
         match self.known(org).cloned() {
             Ok(settings) => {
-                tracing::debug!(%org, attempt = attempt.0, at = now.moment.0, "exchange");
-                self.jobs.spawn(job::exchange(
+                self.reading.insert(attempt, settings.store);
+                self.jobs.spawn(job::read(
                     self.tools.clone(),
                     attempt,
                     org.clone(),
                     Box::new(settings),
                 ));
             }
+            Err(denial) => self.settle(attempt, Err(Failure::Here(denial)), now),
+        }
+    }
+
+    /// Exchanges a credential that has been read, unless nobody wants its token any more.
+    pub(crate) fn prepared(
+        &mut self,
+        attempt: Attempt,
+        prepared: Result<job::Prepared, Denial>,
+        now: Now,
+    ) {
+        self.reading.remove(&attempt);
+        let org = self.attempts.get(&attempt);
+        let slot = org.and_then(|org| self.slots.get(org));
+        let is_wanted = slot.is_some_and(|slot| slot.expects(attempt));
+        match prepared {
+            Ok(prepared) if is_wanted => {
+                tracing::debug!(attempt = attempt.0, at = now.moment.0, "exchange");
+                let tools = self.tools.clone();
+                self.jobs.spawn(job::exchange(tools, attempt, prepared));
+            }
+            Ok(_) => drop(self.attempts.remove(&attempt)),
             Err(denial) => self.settle(attempt, Err(Failure::Here(denial)), now),
         }
     }
@@ -212,8 +234,16 @@ impl Broker {
         })
     }
 
-    /// What a caller is told whose deadline comes before the Auth API's answer.
+    /// What a caller is told whose deadline comes before the answer of the store or the Auth API.
     pub(crate) fn unanswered(&self, org: &Org) -> Denial {
+        let store = self.slots.get(org).and_then(|slot| {
+            let mut reading = self.reading.iter();
+            let (_, store) = reading.find(|(attempt, _)| slot.expects(**attempt))?;
+            Some(*store)
+        });
+        if let Some(denial) = store.and_then(|store| place::silent(org, store)) {
+            return denial;
+        }
         let host = self
             .known(org)
             .map_or("the Auth API", |settings| settings.auth_url.as_ref());

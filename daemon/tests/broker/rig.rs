@@ -154,6 +154,7 @@ pub(crate) fn plain_login(organization: &str, credential: &str) -> Login {
         },
         make_default: false,
         wait_ms: 8_000,
+        command: None,
     }
 }
 

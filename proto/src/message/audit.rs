@@ -61,6 +61,8 @@ pub enum Asked {
     ChangePassphrase,
     /// To end the daemon.
     Stop,
+    /// To move a credential to another store.
+    Move,
 }
 
 impl Asked {
@@ -76,6 +78,7 @@ impl Asked {
         Self::Lock,
         Self::ChangePassphrase,
         Self::Stop,
+        Self::Move,
     ];
 
     /// Its name in JSON.
@@ -92,6 +95,7 @@ impl Asked {
             Self::Lock => "lock",
             Self::ChangePassphrase => "change_passphrase",
             Self::Stop => "stop",
+            Self::Move => "move",
         }
     }
 }

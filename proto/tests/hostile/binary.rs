@@ -137,16 +137,16 @@ fn login(kind: u32, store: u32, version: u32) -> impl Serialize {
         Some(version),
         [false; 4],
     );
-    (before, settings, false, 0_u32)
+    (before, settings, false, 0_u32, false)
 }
 
 #[test]
 fn a_number_that_chooses_nothing_is_refused() {
     assert!(is_request(&(LIST,)));
-    assert!(is_request(&login(2, 1, 2)));
-    assert!(!is_request(&login(3, 1, 2)));
-    assert!(!is_request(&login(2, 2, 2)));
-    assert!(!is_request(&login(2, 1, 3)));
+    assert!(is_request(&login(2, 3, 2)));
+    assert!(!is_request(&login(3, 3, 2)));
+    assert!(!is_request(&login(2, 4, 2)));
+    assert!(!is_request(&login(2, 3, 3)));
     assert!(is_response(&(DENIED, 17_u32, "why", [false; 2])));
     assert!(!is_response(&(DENIED, 18_u32, "why", [false; 2])));
     for number in [10, 250, 251, 65_536, u32::MAX] {

@@ -56,7 +56,7 @@ fn what_is_left_out_has_its_default() {
     let get = r#"{"get":{"organization":null,"min_ttl":null,"refresh":false,"wait_ms":8000}}"#;
     let nothing = no_settings();
     let login = format!(
-        r#"{{"login":{{"organization":"a","credential":null,"from":null,"settings":{{{nothing}}},"make_default":false,"wait_ms":8000}}}}"#
+        r#"{{"login":{{"organization":"a","credential":null,"from":null,"settings":{{{nothing}}},"make_default":false,"wait_ms":8000,"command":null}}}}"#
     );
     for (short, whole) in [
         (r#"{"get":{}}"#, get),

@@ -2,12 +2,13 @@
 
 use std::fmt::Debug;
 
+use ac_cred_proto::argv::Argv;
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
     Asked, Audit, Audited, ChangePassphrase, Check, Checked, DaemonStatus, Destination,
     DestinationOf, Done, End, Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn,
-    Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome, Reject, Rename, SaidSettings,
-    Server, Status, Stop, TokenStatus, Unlock, Use, Watch,
+    Login, LoginNeeds, Logout, Move, Name, OrganizationStatus, Outcome, Reject, Rename,
+    SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -98,6 +99,27 @@ fn settings() -> impl Strategy<Value = SaidSettings> {
     )
 }
 
+fn command() -> impl Strategy<Value = Option<Argv>> {
+    let visible = |(program, rest): (String, String)| {
+        let words = [program, rest].map(|word| word.replace(char::is_control, ""));
+        Argv::new(words.iter().map(String::as_str)).ok()
+    };
+    (text(), text()).prop_map(visible)
+}
+
+fn moved() -> impl Strategy<Value = Request> {
+    (option::of(org()), store(), command(), any::<u32>()).prop_map(
+        |(organization, to, command, wait_ms)| {
+            Request::Move(Move {
+                organization,
+                to,
+                command,
+                wait_ms,
+            })
+        },
+    )
+}
+
 fn login() -> impl Strategy<Value = Request> {
     let secret = option::of(credential());
     (
@@ -107,9 +129,10 @@ fn login() -> impl Strategy<Value = Request> {
         settings(),
         any::<bool>(),
         any::<u32>(),
+        command(),
     )
         .prop_map(
-            |(organization, credential, from, settings, make_default, wait_ms)| {
+            |(organization, credential, from, settings, make_default, wait_ms, command)| {
                 Request::Login(Box::new(Login {
                     organization,
                     credential,
@@ -117,6 +140,7 @@ fn login() -> impl Strategy<Value = Request> {
                     settings,
                     make_default,
                     wait_ms,
+                    command,
                 }))
             },
         )
@@ -178,6 +202,7 @@ fn request() -> impl Strategy<Value = Request> {
         any::<bool>().prop_map(|forget_memory| Request::Lock(Lock { forget_memory })),
         option::of(org()).prop_map(|organization| Request::Watch(Watch { organization })),
         option::of(org()).prop_map(|organization| Request::Audit(Audit { organization })),
+        moved(),
         (option::of(org()), any::<u32>()).prop_map(|(organization, wait_ms)| {
             Request::Check(Check {
                 organization,

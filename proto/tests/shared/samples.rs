@@ -3,11 +3,12 @@
 
 use std::iter::successors;
 
+use ac_cred_proto::argv::Argv;
 use ac_cred_proto::message::{
     Asked, Audit, Audited, ChangePassphrase, Check, Checked, DaemonStatus, Destination,
     DestinationOf, Done, End, Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn,
-    Login, LoginNeeds, Logout, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename,
-    SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Warning, Watch,
+    Login, LoginNeeds, Logout, Move, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject,
+    Rename, SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Warning, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -70,6 +71,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         passphrase_changes(),
         watches(),
         audits(),
+        moves(),
         checks(),
     ]
     .into_iter()
@@ -150,6 +152,11 @@ fn passphrase() -> Passphrase {
     Passphrase::parse(PASSPHRASE).expect("the table holds a passphrase")
 }
 
+fn command() -> Argv {
+    let words = ["/usr/bin/pass", "show", "größe/acme key", ""];
+    Argv::new(words).expect("the table holds a command")
+}
+
 /// A time of today, which takes five bytes.
 fn time() -> Timestamp {
     Timestamp::from_unix(1_790_002_799)
@@ -186,6 +193,7 @@ fn logins() -> Vec<Sample<Request>> {
             settings,
             make_default,
             wait_ms: 8_000,
+            command: None,
         }))
     };
     let mut samples = vec![
@@ -200,6 +208,18 @@ fn logins() -> Vec<Sample<Request>> {
         sample(
             "login with another organization's credential",
             login(None, Some(org("b")), nothing_said(), false),
+        ),
+        sample(
+            "login with a command",
+            Request::Login(Box::new(Login {
+                organization: alias(),
+                credential: None,
+                from: None,
+                settings: nothing_said(),
+                make_default: false,
+                wait_ms: 8_000,
+                command: Some(command()),
+            })),
         ),
     ];
     samples.extend(choices_said().into_iter().map(|(name, settings)| {
@@ -325,6 +345,24 @@ fn audits() -> Vec<Sample<Request>> {
     vec![
         sample("audit of all organizations", audit(None)),
         sample("audit of one", audit(Some(alias()))),
+    ]
+}
+
+fn moves() -> Vec<Sample<Request>> {
+    let moved = |organization, to, command| {
+        Request::Move(Move {
+            organization,
+            to,
+            command,
+            wait_ms: 8_000,
+        })
+    };
+    vec![
+        sample("move of the default", moved(None, Store::Keyring, None)),
+        sample(
+            "move to a command",
+            moved(Some(alias()), Store::Command, Some(command())),
+        ),
     ]
 }
 

@@ -82,6 +82,7 @@ pub fn read(
         let record = Record {
             credential,
             binding: entry.bound_to,
+            command: None,
         };
         keep(&org, &record).map_err(Unusable::Store)?;
     }

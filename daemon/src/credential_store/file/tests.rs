@@ -32,6 +32,7 @@ fn record(secret: &str) -> Record {
             proxy: None,
             allow_http: false,
         },
+        command: None,
     }
 }
 
