@@ -8,6 +8,7 @@ use ac_cred_proto::settings::{self, EndpointVersion, Kind};
 use ac_cred_proto::time::Timestamp;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::audit::Audit;
 pub(crate) use self::directory::{ShowWhich, Use};
 pub(crate) use self::exec::{Exec, Program};
 pub(crate) use self::manual::{Completions, Man, SHELLS};
@@ -16,6 +17,7 @@ pub(crate) use self::store::{Lock, Store, StorePassphrase, Unlock};
 pub(crate) use self::token::{Format, Get, Shell};
 use crate::words::duration;
 
+mod audit;
 mod directory;
 mod exec;
 mod manual;
@@ -82,6 +84,8 @@ pub(crate) enum Command {
     Store(Store),
     /// Give MCP clients a fresh token in every request
     Mcp(Mcp),
+    /// Show who asked for what, and what came of it
+    Audit(Audit),
     /// Run, start or stop the daemon
     #[command(subcommand, arg_required_else_help = true)]
     Daemon(Daemon),

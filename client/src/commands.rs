@@ -1,5 +1,6 @@
 //! What each command does: it asks the daemon, or the settings, and says what came of it.
 
+mod audit;
 mod daemon;
 mod exec;
 mod get;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Store(Store::Passphrase(change)) => store::change_passphrase(&change, reach),
         Command::Completions(completions) => manual::complete(&completions),
         Command::Man(man) => manual::show(&man),
+        Command::Audit(audit) => audit::run(audit, reach),
         Command::Mcp(_) => Ok(companion::become_bridge()?),
         Command::Daemon(Daemon::Run) => Err(daemon::run().into()),
         Command::Daemon(Daemon::Start) => daemon::start(),
@@ -56,9 +58,11 @@ fn reach(command: &Command) -> Reach {
         Command::Get(get) => (!get.no_start, true),
         Command::Exec(exec) => (!exec.no_start, true),
         Command::Reject(_) => (true, true),
-        Command::List(_) | Command::Status(_) | Command::Which(_) | Command::Lock(_) => {
-            (false, true)
-        }
+        Command::List(_)
+        | Command::Status(_)
+        | Command::Which(_)
+        | Command::Audit(_)
+        | Command::Lock(_) => (false, true),
         // A file is written by this program.
         Command::Use(chosen) => (!chosen.here, chosen.here),
         Command::Login(_)

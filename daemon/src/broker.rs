@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ac_cred_proto::message::Done;
+use ac_cred_proto::message::{Done, End};
 use ac_cred_proto::settings::{OrgSettings, Settings};
 use ac_cred_proto::{Denial, Org, Request, Response};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -199,6 +199,8 @@ impl Broker {
             Request::Lock(lock) => self.lock(lock, reply),
             Request::Watch(watch) => self.watch(&watch, reply, now),
             Request::Destination(asked) => answer(reply, self.destination(&asked)),
+            // The connection answers it, as it knows who calls.
+            Request::Audit(_) => answer(reply, Answer::Many(vec![Response::End(End {})])),
             Request::Stop(_) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
                 self.shutdown.send_replace(true);

@@ -6,15 +6,18 @@
 //! ```
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::audit::Audit;
 use crate::broker::{Broker, Call, Parts};
 use crate::listener::Listener;
 use crate::places::{Place, Places};
 
+pub mod audit;
 pub mod auth_api;
 pub mod broker;
 pub mod clock;
@@ -48,10 +51,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub async fn run(parts: Parts, listener: Listener, at_once: impl Future<Output = ()>) {
     let (calls, taken) = mpsc::channel(CALLS);
     let shutdown = parts.shutdown.subscribe();
+    let audit = Arc::new(Audit::new(Arc::clone(&parts.clock)));
     let broker = tokio::spawn(Broker::new(parts).run(taken));
     let mut connections = JoinSet::new();
     let serving = async {
-        accept(listener, &calls, shutdown, &mut connections).await;
+        accept(listener, &calls, &audit, shutdown, &mut connections).await;
         drop(calls);
         let drained = async { while connections.join_next().await.is_some() {} };
         // Whoever takes longer than an exchange may last is not waited for.
@@ -68,6 +72,7 @@ pub async fn run(parts: Parts, listener: Listener, at_once: impl Future<Output =
 async fn accept(
     listener: Listener,
     calls: &mpsc::Sender<Call>,
+    audit: &Arc<Audit>,
     shutdown: watch::Receiver<bool>,
     connections: &mut JoinSet<()>,
 ) {
@@ -80,11 +85,12 @@ async fn accept(
                 Ok(stream) => {
                     is_refused = false;
                     let place = free_place(&mut places).await;
+                    let page = audit.page(listener::caller(&stream));
                     let (calls, shutdown) = (calls.clone(), shutdown.clone());
                     connections.spawn(async move {
                         tokio::select! {
                             biased;
-                            () = server::serve(stream, calls, shutdown, &place) => {}
+                            () = server::serve(stream, calls, shutdown, &place, &page) => {}
                             () = place.called_away() => {}
                         }
                     });

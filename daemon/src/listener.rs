@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use ac_cred_proto::{Denial, ErrorCode};
 use interprocess::local_socket::tokio::{Listener as SocketListener, Stream, prelude::*};
 
+use crate::audit::Caller;
+
 #[cfg(unix)]
 #[path = "listener/unix.rs"]
 mod system;
@@ -15,6 +17,12 @@ mod system;
 mod system;
 
 pub use system::find;
+
+/// Who is at the other end of a connection, as far as the system tells.
+#[must_use]
+pub fn caller(stream: &Stream) -> Caller {
+    system::caller(stream)
+}
 
 /// The endpoint of this daemon, its own until it is dropped.
 pub struct Listener {

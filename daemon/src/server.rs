@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::audit::Page;
 use crate::broker::{Answer, Call};
 use crate::places::Place;
 
@@ -63,6 +64,7 @@ impl From<tokio::time::error::Elapsed> for Ended {
 struct Connection<'a, S> {
     stream: S,
     place: &'a Place,
+    page: &'a Page,
     encoding: Encoding,
     unread: Zeroizing<Vec<u8>>,
     /// How many bytes at the front of `unread` are done with.
@@ -77,12 +79,14 @@ pub async fn serve<S>(
     calls: mpsc::Sender<Call>,
     mut shutdown: watch::Receiver<bool>,
     place: &Place,
+    page: &Page,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut connection = Connection {
         stream,
         place,
+        page,
         encoding: Encoding::Binary,
         unread: Zeroizing::new(Vec::with_capacity(PIECE)),
         done: 0,
@@ -201,6 +205,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         shutdown: &mut watch::Receiver<bool>,
     ) -> Result<(), Ended> {
         self.place.waits_for_daemon();
+        if let Request::Audit(asked) = &request {
+            let told = self.page.read(asked.organization.as_ref());
+            return self.write(&told).await;
+        }
+        let question = self.page.question(&request);
         let (reply, answered) = oneshot::channel();
         // A login that is given up must store nothing; other calls cost nothing when they go on.
         let ends_with_its_caller = matches!(request, Request::Login(_));
@@ -212,6 +221,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             },
             Err(_) => daemon_ends(),
         };
+        if let Some(question) = question {
+            self.page.note(question, &answer);
+        }
         match answer {
             Answer::One(response) => self.write(&[response]).await,
             Answer::Many(responses) => self.write(&responses).await,

@@ -2,12 +2,15 @@
 //! messages, and the connection ends.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ac_cred_proto::Response;
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, payload_length};
 use ac_cred_proto::message::Done;
+use ac_credd::audit::{Audit, Caller};
 use ac_credd::broker::{Answer, Call};
+use ac_credd::clock::SystemClock;
 use ac_credd::places::Places;
 use ac_credd::server;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -60,7 +63,8 @@ async fn talk(sent: &[u8], piece: usize) {
         told
     };
     let place = Places::new(1).take().expect("it is the only one");
-    let served = server::serve(far, calls, ends.subscribe(), &place);
+    let page = Arc::new(Audit::new(Arc::new(SystemClock))).page(Caller::default());
+    let served = server::serve(far, calls, ends.subscribe(), &place, &page);
     let all = async { tokio::join!(served, broker, client).2 };
     let told = tokio::time::timeout(AT_LAST, all)
         .await
@@ -80,7 +84,10 @@ fn is_whole(sent: &[u8], told: &[u8]) {
             Encoding::Binary
         };
         let response: Response = encoding.decode(payload).expect("it is a response");
-        assert!(matches!(response, Response::Done(_) | Response::Denied(_)));
+        assert!(matches!(
+            response,
+            Response::Done(_) | Response::Denied(_) | Response::Audited(_) | Response::End(_)
+        ));
         rest = next;
     }
     assert!(told.is_empty() || !sent.is_empty());

@@ -4,9 +4,11 @@
 //! Times to wait are in milliseconds, lives of tokens in whole seconds, points in time
 //! [`Timestamp`]s.
 
+pub use self::audit::{Asked, Audit, Audited};
 pub use self::event::{Event, EventKind, Watch};
 pub use self::status::{DaemonStatus, LastExchange, OrganizationStatus, Outcome, TokenStatus};
 
+mod audit;
 mod event;
 mod status;
 
@@ -62,6 +64,9 @@ pub enum Request {
     /// What changes, as it changes; answered by a [`Response::Event`] each, until the connection or
     /// the daemon ends, then [`Response::End`].
     Watch(Watch),
+    /// Who asked for what; answered by a [`Response::Audited`] each, the oldest first, then
+    /// [`Response::End`].
+    Audit(Audit),
 }
 
 /// Asks for a session token.
@@ -282,6 +287,8 @@ pub enum Response {
     Destination(Box<Destination>),
     /// What has changed; more may follow.
     Event(Box<Event>),
+    /// Who asked for what, and what came of it; more may follow.
+    Audited(Box<Audited>),
 }
 
 /// A session token with the life it has left.

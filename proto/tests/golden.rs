@@ -56,6 +56,7 @@ variants! {
         Destination = "request-destination",
         ChangePassphrase = "request-change_passphrase",
         Watch = "request-watch",
+        Audit = "request-audit",
     }
 }
 
@@ -72,6 +73,7 @@ variants! {
         Denied = "response-denied",
         Destination = "response-destination",
         Event = "response-event",
+        Audited = "response-audited",
     }
 }
 

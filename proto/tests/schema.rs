@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use ac_cred_proto::endpoint::{SOCKET_VARIABLE, socket_name};
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH};
-use ac_cred_proto::message::{DEFAULT_WAIT_MS, EventKind};
+use ac_cred_proto::message::{Asked, DEFAULT_WAIT_MS, EventKind};
 use ac_cred_proto::org::MAX_ORG_LENGTH;
 use ac_cred_proto::secret::{MAX_CREDENTIAL_LENGTH, MAX_TOKEN_LENGTH};
 use ac_cred_proto::settings::{CLOUD_API_URL, CLOUD_AUTH_URL, EndpointVersion, Kind, Store};
@@ -212,6 +212,14 @@ fn every_value_and_every_code_is_described_with_its_number() {
     check_values("warning", warnings.iter().map(String::as_str));
     let events = names(EventKind::ALL);
     check_values("event", events.iter().map(String::as_str));
+    check_values("asked", Asked::ALL.iter().map(|asked| asked.as_str()));
+    assert_eq!(
+        names(Asked::ALL),
+        Asked::ALL
+            .iter()
+            .map(|asked| asked.as_str())
+            .collect::<Vec<_>>()
+    );
     check_values("code", ErrorCode::ALL.iter().map(|code| code.as_str()));
 }
 

@@ -25,7 +25,8 @@ impl Broker {
             | Request::Stop(_)
             | Request::Lock(_)
             | Request::Destination(_)
-            | Request::Watch(_) => false,
+            | Request::Watch(_)
+            | Request::Audit(_) => false,
         };
         if is_use {
             self.idle = Idle::since(now.moment);

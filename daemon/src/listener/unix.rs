@@ -14,6 +14,7 @@ use interprocess::local_socket::{GenericFilePath, ListenerOptions};
 use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
 
 use super::refused;
+use crate::audit::Caller;
 
 /// The file whose lock makes a daemon the only one.
 const LOCK_NAME: &str = "daemon.lock";
@@ -141,6 +142,17 @@ fn listen(path: &Path) -> io::Result<SocketListener> {
         // macOS has no mode for sockets: the directory is what keeps others out there.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => options()?.create_tokio(),
         listener => listener,
+    }
+}
+
+/// Who the peer is.
+pub(super) fn caller(stream: &Stream) -> Caller {
+    let Ok(peer) = stream.peer_creds() else {
+        return Caller::default();
+    };
+    Caller {
+        uid: peer.euid(),
+        pid: peer.pid().and_then(|pid| pid.try_into().ok()),
     }
 }
 

@@ -12,6 +12,7 @@ use interprocess::os::windows::security_descriptor::SecurityDescriptor;
 use widestring::u16cstr;
 
 use super::refused;
+use crate::audit::Caller;
 
 /// Nothing stays behind a pipe.
 pub(super) struct Place;
@@ -73,6 +74,11 @@ pub(super) fn bind(path: &Path) -> Result<(SocketListener, Place), Denial> {
     listen()
         .map(|listener| (listener, Place))
         .map_err(|error| refused(path, &error))
+}
+
+/// Nobody: the caller has no uid, and its process is not asked for.
+pub(super) fn caller(_stream: &Stream) -> Caller {
+    Caller::default()
 }
 
 /// The pipe's security descriptor has let nobody else in.

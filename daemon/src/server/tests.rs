@@ -1,6 +1,8 @@
 //! A connection as its peer sees it, over a pipe in memory and with a clock that stands still until
 //! everybody waits; the test plays the broker.
 
+use std::sync::Arc;
+
 use ac_cred_proto::message::{Done, End, Event, EventKind, Get, Lease, List, Name, Stop, Watch};
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::time::Timestamp;
@@ -10,6 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::audit::{Audit, Caller};
+use crate::clock::SystemClock;
 use crate::places::Places;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -109,7 +113,8 @@ impl Peer {
 /// Serves a connection for which there is always a place.
 async fn served(stream: DuplexStream, calls: mpsc::Sender<Call>, ends: watch::Receiver<bool>) {
     let place = Places::new(1).take().unwrap();
-    serve(stream, calls, ends, &place).await;
+    let audit = Arc::new(Audit::new(Arc::new(SystemClock)));
+    serve(stream, calls, ends, &place, &audit.page(Caller::default())).await;
 }
 
 #[expect(

@@ -13,6 +13,7 @@ use ac_cred_proto::message::{
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::Store;
 use ac_cred_proto::{Denial, ErrorCode, Org, Request, Response};
+use ac_credd::audit::{Audit, Caller};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::Clock as _;
 use ac_credd::credential_store::CredentialStores;
@@ -424,9 +425,11 @@ impl Rig {
         let (near, far) = tokio::io::duplex(8_192);
         let ends = self.shutdown.subscribe();
         let calls = self.calls.clone();
+        let clock = self.clock.clone();
         tokio::spawn(async move {
             let place = Places::new(1).take().expect("it is the only one");
-            ac_credd::server::serve(far, calls, ends, &place).await;
+            let page = Arc::new(Audit::new(clock)).page(Caller::default());
+            ac_credd::server::serve(far, calls, ends, &place, &page).await;
         });
         near
     }

@@ -4,9 +4,10 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
-    ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End, Event, EventKind, Get,
-    LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus,
-    Outcome, Reject, Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use, Watch,
+    Asked, Audit, Audited, ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End,
+    Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout,
+    Name, OrganizationStatus, Outcome, Reject, Rename, SaidSettings, Status, Stop, TokenStatus,
+    Unlock, Use, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -176,6 +177,7 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::Stop(Stop {})),
         any::<bool>().prop_map(|forget_memory| Request::Lock(Lock { forget_memory })),
         option::of(org()).prop_map(|organization| Request::Watch(Watch { organization })),
+        option::of(org()).prop_map(|organization| Request::Audit(Audit { organization })),
     ]
 }
 
@@ -238,8 +240,7 @@ fn daemon() -> impl Strategy<Value = Response> {
 }
 
 fn exchange() -> impl Strategy<Value = LastExchange> {
-    let failed = select(ErrorCode::ALL).prop_map(Outcome::Failed);
-    let outcome = prop_oneof![Just(Outcome::Ok), failed];
+    let outcome = outcome();
     (time(), outcome).prop_map(|(at, outcome)| LastExchange { at, outcome })
 }
 
@@ -323,6 +324,30 @@ fn event() -> impl Strategy<Value = Response> {
     )
 }
 
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let failed = select(ErrorCode::ALL).prop_map(Outcome::Failed);
+    prop_oneof![Just(Outcome::Ok), failed]
+}
+
+fn audited() -> impl Strategy<Value = Response> {
+    let what = (select(Asked::ALL), option::of(org()), outcome());
+    let who = any::<(Option<u32>, Option<u32>)>();
+    (time(), what, any::<u32>(), who, texts::<1>()).prop_map(
+        |(at, (request, organization, outcome), times, (uid, pid), [program])| {
+            Response::Audited(Box::new(Audited {
+                at,
+                request,
+                organization,
+                outcome,
+                times,
+                uid,
+                pid,
+                program,
+            }))
+        },
+    )
+}
+
 fn response() -> impl Strategy<Value = Response> {
     let needs = (kind(), select(samples::passphrase_needs()));
     prop_oneof![
@@ -337,6 +362,7 @@ fn response() -> impl Strategy<Value = Response> {
         denial().prop_map(Response::Denied),
         destination(),
         event(),
+        audited(),
     ]
 }
 

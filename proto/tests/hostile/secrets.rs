@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use ac_cred_proto::frame::{Encoding, FrameError};
 use ac_cred_proto::message::{
-    DaemonStatus, Destination, Done, End, Event, EventKind, LastExchange, Lease, LoggedIn,
-    LoginNeeds, Name, OrganizationStatus, Outcome, PassphraseNeed, TokenStatus, Warning,
+    Asked, Audited, DaemonStatus, Destination, Done, End, Event, EventKind, LastExchange, Lease,
+    LoggedIn, LoginNeeds, Name, OrganizationStatus, Outcome, PassphraseNeed, TokenStatus, Warning,
 };
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::settings::{Kind, Store};
@@ -84,6 +84,7 @@ impl Harmless for Outcome {}
 impl Harmless for PassphraseNeed {}
 impl Harmless for ErrorCode {}
 impl Harmless for EventKind {}
+impl Harmless for Asked {}
 impl<T: Harmless> Harmless for Option<T> {}
 
 /// Takes an answer apart down to its fields.
@@ -121,6 +122,7 @@ fn fields(response: &Response) -> Vec<&dyn Harmless> {
         Response::Denied(denial) => fields_of_denial(denial),
         Response::Destination(destination) => fields_of_destination(destination),
         Response::Event(event) => fields_of_event(event),
+        Response::Audited(audited) => fields_of_audited(audited),
     }
 }
 
@@ -144,6 +146,20 @@ fn fields_of_destination(destination: &Destination) -> Vec<&dyn Harmless> {
         proxy,
     } = destination;
     vec![organization, auth_url, api_url, mcp_url, ca_file, proxy]
+}
+
+fn fields_of_audited(audited: &Audited) -> Vec<&dyn Harmless> {
+    let Audited {
+        at,
+        request,
+        organization,
+        outcome,
+        times,
+        uid,
+        pid,
+        program,
+    } = audited;
+    vec![at, request, organization, outcome, times, uid, pid, program]
 }
 
 fn fields_of_event(event: &Event) -> Vec<&dyn Harmless> {

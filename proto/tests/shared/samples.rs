@@ -4,10 +4,10 @@
 use std::iter::successors;
 
 use ac_cred_proto::message::{
-    ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End, Event, EventKind, Get,
-    LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout, Name, OrganizationStatus,
-    Outcome, PassphraseNeed, Reject, Rename, SaidSettings, Status, Stop, TokenStatus, Unlock, Use,
-    Warning, Watch,
+    Asked, Audit, Audited, ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End,
+    Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout,
+    Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename, SaidSettings, Status, Stop,
+    TokenStatus, Unlock, Use, Warning, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -69,6 +69,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         destinations_asked(),
         passphrase_changes(),
         watches(),
+        audits(),
     ]
     .into_iter()
     .flatten()
@@ -94,6 +95,7 @@ pub(crate) fn responses() -> Vec<Sample<Response>> {
         denials(),
         destinations(),
         events(),
+        auditeds(),
     ]
     .into_iter()
     .flatten()
@@ -313,6 +315,14 @@ fn watches() -> Vec<Sample<Request>> {
     vec![
         sample("watch of all organizations", watch(None)),
         sample("watch of one", watch(Some(alias()))),
+    ]
+}
+
+fn audits() -> Vec<Sample<Request>> {
+    let audit = |organization| Request::Audit(Audit { organization });
+    vec![
+        sample("audit of all organizations", audit(None)),
+        sample("audit of one", audit(Some(alias()))),
     ]
 }
 
@@ -603,6 +613,38 @@ fn events() -> Vec<Sample<Response>> {
         sample("event with a life", Response::Event(Box::new(whole))),
         sample("event with a reason", Response::Event(Box::new(why))),
     ]
+    .into_iter()
+    .chain(bare)
+    .collect()
+}
+
+fn auditeds() -> Vec<Sample<Response>> {
+    let audited = |request, organization: Option<Org>, outcome| Audited {
+        at: time(),
+        request,
+        organization,
+        outcome,
+        times: 1,
+        uid: None,
+        pid: None,
+        program: None,
+    };
+    let whole = Audited {
+        times: 3,
+        uid: Some(1_000),
+        pid: Some(4_242),
+        program: Some("/usr/bin/bash".to_owned()),
+        ..audited(Asked::Get, Some(alias()), Outcome::Ok)
+    };
+    let failed = Outcome::Failed(ErrorCode::CredentialRefused);
+    let bare = Asked::ALL.iter().map(|&request| {
+        let message = Response::Audited(Box::new(audited(request, None, failed)));
+        sample(format!("audited {request:?}"), message)
+    });
+    [sample(
+        "audited with all",
+        Response::Audited(Box::new(whole)),
+    )]
     .into_iter()
     .chain(bare)
     .collect()

@@ -1,0 +1,82 @@
+//! The program of a process, and for `ac-cred` the one that ran it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a person runs between themselves and the daemon.
+const CLIENT: &str = "ac-cred";
+
+/// How many clients may have run each other.
+const GENERATIONS: usize = 4;
+
+/// The program of a process; where that is this client, of the process that ran it.
+pub(super) fn program_behind(pid: u32) -> Option<String> {
+    let mut pid = pid;
+    let mut program = program(pid)?;
+    for _ in 0..GENERATIONS {
+        if !is_client(&program) {
+            break;
+        }
+        let Some(parent) = parent(pid) else { break };
+        let Some(above) = self::program(parent) else {
+            break;
+        };
+        (pid, program) = (parent, above);
+    }
+    Some(program.display().to_string())
+}
+
+/// The path of a program; its bare name where the process keeps others from looking.
+fn program(pid: u32) -> Option<PathBuf> {
+    let place = Path::new("/proc").join(pid.to_string());
+    fs::read_link(place.join("exe")).ok().or_else(|| {
+        let name = fs::read_to_string(place.join("comm")).ok()?;
+        Some(PathBuf::from(name.trim_end()))
+    })
+}
+
+fn is_client(program: &Path) -> bool {
+    let name = program.file_name().and_then(|name| name.to_str());
+    // One that was replaced by another version is named so by the system.
+    name.is_some_and(|name| name == CLIENT || name.strip_suffix(" (deleted)") == Some(CLIENT))
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything, a parenthesis too.
+    let (_, behind_name) = text.rsplit_once(')')?;
+    let parent = behind_name.split_whitespace().nth(1)?.parse().ok()?;
+    (parent != 0).then_some(parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_told_by_its_program() {
+        let own = std::env::current_exe().unwrap();
+        let told = program_behind(std::process::id());
+        assert_eq!(told, Some(own.display().to_string()));
+        assert_eq!(program_behind(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_parent_is_found_whatever_the_name() {
+        let own = std::process::id();
+        assert_eq!(parent(own), Some(std::os::unix::process::parent_id()));
+        assert_eq!(parent(1), None);
+    }
+
+    #[test]
+    fn only_the_client_is_looked_behind() {
+        for (path, is) in [
+            ("/usr/bin/ac-cred", true),
+            ("/usr/bin/ac-cred (deleted)", true),
+            ("/usr/bin/ac-credd", false),
+            ("/usr/bin/bash", false),
+        ] {
+            assert_eq!(is_client(Path::new(path)), is, "{path}");
+        }
+    }
+}
