@@ -5,7 +5,10 @@
 use std::{
     fs::{self, Permissions},
     io::{self, Read, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt, net::UnixStream},
+    },
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -17,10 +20,14 @@ use ac_cred_proto::{
     message::{Get, List, Status},
 };
 use ac_cred_tests::{
-    process::{Deadline, raise_descriptor_limit, skip},
-    world::{Output, PATIENCE, Running, World, eventually},
+    process::{Deadline, Process, raise_descriptor_limit, skip},
+    world::{Output, PATIENCE, Run, Running, World, eventually},
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with},
+    process::Signal,
+};
 
 /// The connections that ask at once.
 const CALLERS: usize = 10_000;
@@ -42,6 +49,18 @@ const OFFENDERS_STAY: Duration = Duration::from_secs(10);
 
 /// More answers than a socket holds for one who does not read.
 const UNREAD: usize = 1_000;
+
+/// The processes that wait when the daemon is killed.
+const WAITING: usize = 500;
+
+/// The connections of a burst.
+const BURST: usize = 1_000;
+
+/// More connections than a system lets wait to be accepted.
+const MORE_THAN_A_QUEUE: usize = 8_192;
+
+/// The calls whose cost is measured.
+const CALLS: usize = 3_000;
 
 #[test]
 fn ten_thousand_connections_that_ask_for_an_expired_token_cost_one_exchange() {
@@ -182,6 +201,119 @@ fn nine_hundred_offenders_are_gone_in_ten_seconds_and_nobody_waits_for_them() {
     assert_eq!(world.sim().exchange_count(), 1);
 }
 
+#[test]
+fn five_hundred_who_wait_when_the_daemon_is_killed_are_served_by_the_next_or_told_so() {
+    let _turn = turn();
+    let world = World::new();
+    let passphrase = world.write("passphrase", world.secrets().fresh("passphrase"));
+    let account = world.account("acme");
+    let unlocking = |run: Run| run.env("AC_CRED_PASSPHRASE_FILE", &passphrase);
+    world.sim().set_lifetime(1);
+    let login = world.login_with("acme", &account.key);
+    unlocking(login.args(["--store", "file"])).run().succeeded();
+    world.sim().set_lifetime(3_600);
+    let has_expired = || world.status()["organizations"][0]["token"].is_null();
+    assert!(eventually(PATIENCE, has_expired));
+    let killed = world.daemon_pid().expect("a daemon serves");
+    let gate = world.sim().hold();
+    let words = ["get", "acme", "--wait", "60s"];
+    let crowd: Vec<Running> = (0..WAITING.min(processes_that_fit()))
+        .map(|_| unlocking(world.ac_cred(words)).spawn())
+        .collect();
+    assert!(gate.wait_for(1, PATIENCE));
+    let all_wait = || match Process(killed).descriptors() {
+        Ok(open) => open.len() > crowd.len(),
+        // Only root sees them: some may then find the next daemon at once.
+        Err(_) => true,
+    };
+    assert!(eventually(PATIENCE, all_wait));
+    Process(killed).signal(Signal::KILL).expect("it runs");
+    gate.release();
+    let outputs: Vec<Output> = crowd.into_iter().map(Running::wait).collect();
+    let served = outputs.iter().filter(|output| output.code == 0).count();
+    for output in &outputs {
+        assert!([0, 5, 7].contains(&output.code), "{output:?}");
+        assert_eq!(output.stdout.is_empty(), output.code != 0, "{output:?}");
+    }
+    assert!(served > 0, "nobody was served by the next daemon");
+    let next = world.daemons();
+    assert!(next.len() == 1 && next[0] != killed, "{next:?}");
+    // The login's, the one that was cut off, and the next daemon's.
+    assert_eq!(world.sim().exchange_count(), 3);
+}
+
+#[test]
+fn a_burst_is_never_refused_though_the_daemon_stands_still() {
+    let _turn = turn();
+    let callers = BURST.min(callers_that_fit());
+    let world = World::new();
+    world.login("acme");
+    let token = world.get("acme");
+    let daemon = Process(world.daemon_pid().expect("a daemon serves"));
+    daemon.signal(Signal::STOP).expect("it runs");
+    let mut crowd: Vec<UnixStream> = (0..callers).map(|_| connected(&world)).collect();
+    let frame = encoded(&get("acme"));
+    for caller in &mut crowd {
+        caller.write_all(&frame).expect("the socket holds it");
+    }
+    let late = world.ac_cred(["get", "acme", "--wait", "60s"]).spawn();
+    daemon.signal(Signal::CONT).expect("it runs");
+    assert!(
+        crowd
+            .iter_mut()
+            .map(answer)
+            .all(|answer| self::token(&answer) == token)
+    );
+    late.wait().succeeded();
+}
+
+#[test]
+fn a_client_waits_while_the_queue_of_callers_is_full() {
+    let _turn = turn();
+    let world = World::new();
+    world.login("acme");
+    let daemon = Process(world.daemon_pid().expect("a daemon serves"));
+    daemon.signal(Signal::STOP).expect("it runs");
+    let _limit = raise_descriptor_limit();
+    let crowd: Vec<OwnedFd> = (0..MORE_THAN_A_QUEUE)
+        .map_while(|_| connected_at_once(&world))
+        .collect();
+    if crowd.len() == MORE_THAN_A_QUEUE {
+        skip("the system's queue of callers has no end here");
+    }
+    let late = world.ac_cred(["get", "acme", "--wait", "60s"]).spawn();
+    let state = || Process(late.pid()).line("status", "State:");
+    let sleeps = || state().is_ok_and(|state| state.starts_with('S'));
+    assert!(eventually(PATIENCE, sleeps));
+    drop(crowd);
+    daemon.signal(Signal::CONT).expect("it runs");
+    late.wait().succeeded();
+}
+
+#[test]
+fn ten_thousand_organizations_cost_a_call_no_more_than_ten() {
+    let _turn = turn();
+    let [few, many] = [10, 10_000].map(|organizations| {
+        let world = World::new();
+        let settings: String = (0..organizations)
+            .map(|number| format!("[organizations.org-{number}]\nstore = \"memory\"\n\n"))
+            .collect();
+        world.write(".config/ac-cred/config.toml", settings);
+        world.login("acme");
+        let daemon = Process(world.daemon_pid().expect("a daemon serves"));
+        let mut connection = world.connect();
+        connection.ask(&get("acme"));
+        let before = time_used(daemon);
+        for _ in 0..CALLS {
+            connection.ask(&get("acme"));
+        }
+        time_used(daemon) - before
+    });
+    // Ticks of the processor, which other processes do not slow; a search through all of them would
+    // take hundreds of times as long.
+    assert!(many <= 3 * few + 20, "{many} ticks, and {few} with ten");
+}
+
 /// One crowd at a time: each needs the machine and the descriptors for itself.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
@@ -243,6 +375,25 @@ fn connected(world: &World) -> UnixStream {
     let patient = stream.set_read_timeout(Some(PATIENCE));
     patient.expect("a socket can wait");
     stream
+}
+
+/// A connection, if it can be had without waiting.
+fn connected_at_once(world: &World) -> Option<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+    let socket = socket.expect("a descriptor is left");
+    let address = SocketAddrUnix::new(world.socket()).expect("its path is short");
+    connect(&socket, &address).is_ok().then_some(socket)
+}
+
+/// How long a process has had a processor, in ticks of the system's clock.
+fn time_used(process: Process) -> u64 {
+    let text = fs::read_to_string(process.path("stat")).expect("it runs");
+    let (_, behind_name) = text.rsplit_once(')').expect("it has a name");
+    let fields = behind_name.split_whitespace().skip(11).take(2);
+    fields
+        .map(|ticks| ticks.parse::<u64>().expect("it is a number"))
+        .sum()
 }
 
 fn answer(stream: &mut UnixStream) -> Response {

@@ -214,3 +214,25 @@ fn a_stranger_who_can_reach_the_socket_is_not_served() {
     let names = world.connect().ask_all(&Request::List(List {}));
     assert_eq!(names.len(), 2, "its own user is served");
 }
+
+#[test]
+fn the_directory_and_the_sockets_mode_each_keep_a_stranger_out_alone() {
+    if !is_root_or_skips() {
+        return;
+    }
+    let world = World::new();
+    world.login("acme");
+    let directory = world.home().join("run");
+    mode(world.home(), 0o755);
+    for (of_directory, of_socket) in [(0o700, 0o777), (0o755, 0o600)] {
+        mode(&directory, of_directory);
+        mode(&world.socket(), of_socket);
+        let refused = as_user(STRANGER, || UnixStream::connect(world.socket()).map(drop));
+        let kind = refused.expect_err("a stranger is kept out").kind();
+        assert_eq!(kind, std::io::ErrorKind::PermissionDenied);
+    }
+    mode(&directory, 0o755);
+    mode(&world.socket(), 0o777);
+    let reached = as_user(STRANGER, || UnixStream::connect(world.socket()).map(drop));
+    assert!(reached.is_ok(), "with both open only the daemon is left");
+}
