@@ -295,10 +295,10 @@ fn ten_thousand_organizations_cost_a_call_no_more_than_ten() {
     let _turn = turn();
     let [few, many] = [10, 10_000].map(|organizations| {
         let world = World::new();
-        let settings: String = (0..organizations)
+        let settings: Vec<String> = (0..organizations)
             .map(|number| format!("[organizations.org-{number}]\nstore = \"memory\"\n\n"))
             .collect();
-        world.write(".config/ac-cred/config.toml", settings);
+        world.write(".config/ac-cred/config.toml", settings.concat());
         world.login("acme");
         let daemon = Process(world.daemon_pid().expect("a daemon serves"));
         let mut connection = world.connect();
