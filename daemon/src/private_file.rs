@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 use ac_cred_proto::{Denial, ErrorCode};
 use zeroize::Zeroizing;
 
+pub use self::directory::verify_parent;
+
+mod directory;
+
 /// Who may do what with a file that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privacy {
@@ -243,18 +247,57 @@ fn verify(path: &Path, metadata: &fs::Metadata, _privacy: Privacy) -> Result<(),
 ///
 /// [`FileError`] when any step fails; the file then holds what it held.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace_if(path, bytes, || true).map(drop)
+}
+
+/// Replaces a file as [`replace`] does, unless it has changed since it was `seen`; says whether it
+/// was replaced.
+///
+/// An editor takes no lock: what a person saves while the new file is written and flushed is not
+/// written over.
+///
+/// # Errors
+///
+/// [`FileError`] when any step fails; the file then holds what it held.
+pub fn replace_unless_changed(
+    path: &Path,
+    bytes: &[u8],
+    seen: Option<Stamp>,
+) -> Result<bool, FileError> {
+    replace_if(path, bytes, || stamp(path) == seen)
+}
+
+fn replace_if(
+    path: &Path,
+    bytes: &[u8],
+    is_still_wanted: impl FnOnce() -> bool,
+) -> Result<bool, FileError> {
     let directory = private_parent(path)?;
     let temporary = path.with_extension("new");
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        // The error to report is the one that stopped the writing.
-        fs::remove_file(&temporary).ok();
-        return Err(FileError::System {
-            path: path.to_owned(),
-            source: error,
-        });
+    let written = write_new(&temporary, bytes).and_then(|()| {
+        let is_wanted = is_still_wanted();
+        if is_wanted {
+            fs::rename(&temporary, path)?;
+        }
+        Ok(is_wanted)
+    });
+    match written {
+        Ok(true) => flush_directory(directory)
+            .map(|()| true)
+            .map_err(system(directory)),
+        Ok(false) => {
+            fs::remove_file(&temporary).map_err(system(&temporary))?;
+            Ok(false)
+        }
+        Err(error) => {
+            // The error to report is the one that stopped the writing.
+            fs::remove_file(&temporary).ok();
+            Err(FileError::System {
+                path: path.to_owned(),
+                source: error,
+            })
+        }
     }
-    flush_directory(directory).map_err(system(directory))
 }
 
 /// Removes a file, if it is there, and flushes the directory.
@@ -325,6 +368,7 @@ fn flush_directory(_directory: &Path) -> io::Result<()> {
 /// [`FileError`] when the lock file cannot be made or locked.
 pub fn lock_beside(path: &Path) -> Result<File, FileError> {
     private_parent(path)?;
+    verify_parent(path)?;
     let lock = path.with_extension("lock");
     let file = private_options()
         .create(true)

@@ -12,6 +12,9 @@ use crate::private_file::{self, FileError, Privacy, Stamp};
 /// The longest settings file: some ten thousand organizations.
 const MAX_LENGTH: u64 = 16 * 1_024 * 1_024;
 
+/// How often a change is made anew because a person has saved the file meanwhile.
+const MOST_TRIES: usize = 5;
+
 const ORGANIZATIONS: &str = "organizations";
 const DEFAULT: &str = "default";
 
@@ -184,6 +187,20 @@ fn read_text(path: &Path) -> Result<String, Denial> {
 /// A [`Denial`] when the file cannot be read, understood or written; it is then as it was.
 pub fn apply(path: &Path, edits: &[Edit]) -> Result<(), Denial> {
     let _lock = private_file::lock_beside(path)?;
+    for _ in 0..MOST_TRIES {
+        if apply_once(path, edits)? {
+            return Ok(());
+        }
+    }
+    let message = format!("{} is being changed by another program", path.display());
+    Err(Denial::new(ErrorCode::Busy, message))
+}
+
+/// Applies edits to the file as it is; false when it has changed meanwhile, and is as it was left.
+fn apply_once(path: &Path, edits: &[Edit]) -> Result<bool, Denial> {
+    // A settings file that is a link into a collection of dotfiles stays one.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let seen = private_file::stamp(&target);
     let text = read_text(path)?;
     let (heading, entries) = text.split_at(heading_length(&text));
     let mut document: DocumentMut = entries.parse().map_err(|_| {
@@ -196,9 +213,8 @@ pub fn apply(path: &Path, edits: &[Edit]) -> Result<(), Denial> {
         edit_document(&mut document, edit);
     }
     let edited = format!("{heading}{}{document}", separator(heading));
-    // A settings file that is a link into a collection of dotfiles stays one.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    Ok(private_file::replace(&target, edited.as_bytes())?)
+    let bytes = edited.as_bytes();
+    Ok(private_file::replace_unless_changed(&target, bytes, seen)?)
 }
 
 /// How much of a file's beginning is comments that nothing follows, or a blank line and then the

@@ -137,6 +137,7 @@ impl FileStore {
 
     /// The encrypted file, where there is one.
     fn read_file(&self) -> Result<Option<Encrypted>, StoreError> {
+        private_file::verify_parent(&self.path)?;
         match private_file::read(&self.path, Privacy::Secret, MAX_LENGTH) {
             Err(FileError::Missing(_)) => Ok(None),
             Err(error) => Err(error.into()),
