@@ -3,30 +3,37 @@
 //! It awaits nothing but its own `select!`: what blocks or takes time is a job, and a job's end is
 //! an event.
 
+pub use self::parts::{Answer, Call, Identity, Parts, Reply};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ac_cred_proto::message::{Done, End};
+use ac_cred_proto::message::{Done, End, Get};
 use ac_cred_proto::settings::{OrgSettings, Settings};
 use ac_cred_proto::{Denial, Org, Request, Response};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 
-use crate::auth_api::AuthApi;
+use crate::broker::handover::Handover;
 use crate::broker::job::{Finished, Tools};
+use crate::broker::life::Life;
 use crate::broker::watchers::Watchers;
 use crate::clock::{Clock, Now};
-use crate::credential_store::CredentialStores;
+use crate::course::Course;
+use crate::handover::Succession;
 use crate::policy::idle::Idle;
-use crate::policy::slot::{Answers, Attempt, Slot, Ticket};
+use crate::policy::slot::{Answers, Attempt, Failure, Grant, Slot, Ticket};
 use crate::policy::{Moment, Span};
 use crate::settings_file::SettingsFile;
 
 pub mod change;
+mod handover;
 pub mod idle;
 pub mod job;
+mod life;
 pub mod login;
+mod parts;
 pub mod passphrase;
 pub mod report;
 pub mod token;
@@ -40,53 +47,16 @@ const LONGEST_SLEEP: Span = Span::seconds(30);
 /// looked at, once for all.
 const BATCH: usize = 64;
 
-/// What answers a call: one message, or a sequence with its end.
-#[derive(Debug)]
-pub enum Answer {
-    /// One message.
-    One(Response),
-    /// Messages in their order; the last one is an end.
-    Many(Vec<Response>),
-    /// Messages in their order, and more as they come, for as long as the caller wants them.
-    Watch(Vec<Response>, mpsc::Receiver<Response>),
+/// A caller that waits, with its question in the form in which another daemon can be asked it.
+struct Waiting {
+    reply: Reply,
+    question: Get,
+    asked: Moment,
+    deadline: Moment,
 }
 
-/// Where an answer goes; the caller may have left.
-pub type Reply = oneshot::Sender<Answer>;
-
-/// A request and where its answer goes.
-#[derive(Debug)]
-pub struct Call {
-    /// What is asked.
-    pub request: Request,
-    /// Where the answer goes.
-    pub reply: Reply,
-}
-
-/// What the daemon says of itself.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The endpoint on which it listens.
-    pub socket: String,
-    /// When it started.
-    pub started: Moment,
-}
-
-/// What a broker works with.
-pub struct Parts {
-    /// Where time is read.
-    pub clock: Arc<dyn Clock>,
-    /// Who exchanges credentials.
-    pub auth_api: Arc<dyn AuthApi>,
-    /// Where credentials rest.
-    pub stores: Arc<CredentialStores>,
-    /// The settings.
-    pub settings: SettingsFile,
-    /// Who this daemon is.
-    pub identity: Identity,
-    /// Tells everybody that the daemon ends.
-    pub shutdown: watch::Sender<bool>,
-}
+/// Where the ends of the exchanges come from that the daemon before this one had begun.
+type Predecessor = mpsc::UnboundedReceiver<(Attempt, Result<Grant, Failure>)>;
 
 /// The state of the daemon.
 pub struct Broker {
@@ -94,9 +64,16 @@ pub struct Broker {
     tools: Tools,
     settings: SettingsFile,
     identity: Identity,
-    shutdown: watch::Sender<bool>,
+    course: watch::Sender<Course>,
+    succession: Succession,
+    handover: Handover,
+    life: Life,
+    /// The ends of exchanges that the daemon before this one had begun, while it lives.
+    predecessor: Option<Predecessor>,
+    /// The exchanges that it has not ended.
+    inherited: BTreeSet<Attempt>,
     slots: BTreeMap<Org, Slot>,
-    callers: BTreeMap<Ticket, Reply>,
+    callers: BTreeMap<Ticket, Waiting>,
     attempts: BTreeMap<Attempt, Org>,
     /// The newest login of each organization whose login is under way.
     logins: BTreeMap<Org, u64>,
@@ -114,10 +91,13 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker that has nothing to do yet.
+    /// A broker that begins with what it has inherited.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let swept = parts.clock.now().moment;
+        let (estate, predecessor) = parts.inherited.map_or_else(Default::default, |inherited| {
+            (inherited.estate, Some(inherited.exchanged))
+        });
         Self {
             clock: Arc::clone(&parts.clock),
             tools: Tools::new(
@@ -127,45 +107,62 @@ impl Broker {
             ),
             settings: parts.settings,
             identity: parts.identity,
-            shutdown: parts.shutdown,
-            slots: BTreeMap::new(),
+            course: parts.course,
+            succession: parts.succession,
+            handover: Handover::default(),
+            life: Life::new(parts.supervisor, parts.idle, swept),
+            predecessor,
+            inherited: estate
+                .under_way
+                .iter()
+                .map(|(attempt, _)| *attempt)
+                .collect(),
+            slots: estate
+                .slots
+                .into_iter()
+                .map(|(org, carried)| (org, Slot::from(carried)))
+                .collect(),
             callers: BTreeMap::new(),
-            attempts: BTreeMap::new(),
+            attempts: estate.under_way.into_iter().collect(),
             logins: BTreeMap::new(),
             changing: Vec::new(),
             jobs: JoinSet::new(),
             wakeups: BTreeSet::new(),
             watchers: Watchers::default(),
             swept,
-            last_number: 0,
-            idle: Idle::since(swept),
-            warned: BTreeMap::new(),
+            last_number: estate.last_number,
+            idle: Idle::since(estate.last_used.unwrap_or(swept)),
+            warned: estate.warned,
         }
     }
 
     /// Serves calls until nobody can call any more.
     pub async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        self.resume();
         let mut batch = Vec::with_capacity(BATCH);
+        let mut is_called = true;
         loop {
+            if !is_called && self.has_parted() {
+                break;
+            }
             let sleep = Duration::from_millis(self.sleep().0);
             tokio::select! {
-                taken = calls.recv_many(&mut batch, BATCH) => match taken {
-                    0 => break,
+                taken = calls.recv_many(&mut batch, BATCH), if is_called => match taken {
+                    0 => is_called = false,
                     _ => self.take(batch.drain(..)),
                 },
-                Some(finished) = self.jobs.join_next() => match finished {
-                    Ok(finished) => self.finish(finished),
-                    Err(error) => {
-                        tracing::error!(panicked = error.is_panic(), "a job was lost");
-                        // Whose it was cannot be told; nothing else waits for its end.
-                        self.changing.clear();
-                        self.logins.clear();
-                    }
-                },
+                Some(finished) = self.jobs.join_next() => self.join(finished),
+                came = next_end(&mut self.predecessor) => self.inherited(came),
                 () = tokio::time::sleep(sleep) => self.wake(),
             }
+            // One sender is the hall's, each connection has another.
+            self.live(calls.sender_strong_count() > 1);
+            self.freeze_when_quiet(self.clock.now());
         }
         self.jobs.shutdown().await;
+        if self.handover.is_over() {
+            self.tools.stores.lock();
+        }
     }
 
     fn take(&mut self, calls: impl Iterator<Item = Call>) {
@@ -180,14 +177,22 @@ impl Broker {
         }
     }
 
-    fn take_one(&mut self, Call { request, reply }: Call, now: Now) {
+    fn take_one(&mut self, call: Call, now: Now) {
+        let Some(call) = self.held_back(call, now) else {
+            return;
+        };
+        let Call {
+            request,
+            asked,
+            reply,
+        } = call;
         self.note_use(&request, now);
         match request {
             Request::Get(_) | Request::Reject(_) if self.tools.stores.file().is_shut() => {
                 deny(reply, change::locked());
             }
-            Request::Get(get) => self.get(&get, reply, now),
-            Request::Reject(reject) => self.reject(&reject, reply, now),
+            Request::Get(get) => self.get(&get, (reply, asked), now),
+            Request::Reject(reject) => self.reject(&reject, (reply, asked), now),
             Request::Login(login) => self.login(*login, reply, now),
             Request::Logout(logout) => self.logout(&logout, reply),
             Request::Rename(rename) => self.rename(rename, reply),
@@ -203,7 +208,20 @@ impl Broker {
             Request::Audit(_) => answer(reply, Answer::Many(vec![Response::End(End {})])),
             Request::Stop(_) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
-                self.shutdown.send_replace(true);
+                self.course.send_if_modified(Course::end);
+            }
+            Request::Restart(_) => self.restart(reply),
+        }
+    }
+
+    fn join(&mut self, joined: Result<Finished, JoinError>) {
+        match joined {
+            Ok(finished) => self.finish(finished),
+            Err(error) => {
+                tracing::error!(panicked = error.is_panic(), "a job was lost");
+                // Whose it was cannot be told; nothing else waits for its end.
+                self.changing.clear();
+                self.logins.clear();
             }
         }
     }
@@ -211,11 +229,13 @@ impl Broker {
     fn finish(&mut self, finished: Finished) {
         let now = self.clock.now();
         match finished {
-            Finished::Exchanged(attempt, result) => self.settle(attempt, result, now),
+            Finished::Exchanged(attempt, result) => self.exchanged(attempt, result, now),
             Finished::Proved(proved) => self.proved(*proved, now),
             Finished::Changed(changed) => self.changed(*changed, now),
             Finished::Unlocked(reply, opened) => self.unlocked(reply, opened),
             Finished::Answered(reply, response) => answer(reply, Answer::One(response)),
+            Finished::Started(started) => self.started(started, now),
+            Finished::Given(given) => self.given(given, now),
         }
     }
 
@@ -264,6 +284,8 @@ impl Broker {
             .into_iter()
             .chain(self.watchers.next())
             .chain(self.idle_end())
+            .chain(self.handover.patience_ends())
+            .chain(self.life.next())
             .fold(sweep, Moment::min);
         self.clock.now().moment.until(due)
     }
@@ -311,9 +333,28 @@ impl Broker {
         self.attend(org, now);
     }
 
+    /// Goes on with what was inherited.
+    fn resume(&mut self) {
+        let now = self.clock.now();
+        let all: Vec<Org> = self.slots.keys().cloned().collect();
+        for org in all {
+            self.attend(&org, now);
+        }
+    }
+
     fn next_number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
+    }
+}
+
+/// The next end of an exchange that another daemon had begun; it waits for ever where there is none.
+async fn next_end(
+    predecessor: &mut Option<Predecessor>,
+) -> Option<(Attempt, Result<Grant, Failure>)> {
+    match predecessor {
+        Some(predecessor) => predecessor.recv().await,
+        None => std::future::pending().await,
     }
 }
 

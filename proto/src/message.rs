@@ -6,10 +6,12 @@
 
 pub use self::audit::{Asked, Audit, Audited};
 pub use self::event::{Event, EventKind, Watch};
+pub use self::life::{Lock, Restart, Stop};
 pub use self::status::{DaemonStatus, LastExchange, OrganizationStatus, Outcome, TokenStatus};
 
 mod audit;
 mod event;
+mod life;
 mod status;
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +69,9 @@ pub enum Request {
     /// Who asked for what; answered by a [`Response::Audited`] each, the oldest first, then
     /// [`Response::End`].
     Audit(Audit),
+    /// Let the program at the daemon's place go on in its stead, with everything that it holds;
+    /// answered by [`Response::Done`] once that serves.
+    Restart(Restart),
 }
 
 /// Asks for a session token.
@@ -219,21 +224,6 @@ pub struct Unlock {
     /// passphrase; the daemon remembers it.
     #[serde(default)]
     pub identity: Option<String>,
-}
-
-/// Ends the daemon.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stop {}
-
-/// Drops every secret from memory.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Lock {
-    /// Whether credentials that rest in memory only may be lost; refused where there are any and
-    /// this is not said.
-    #[serde(default)]
-    pub forget_memory: bool,
 }
 
 /// Asks where an organization's tokens may be sent.

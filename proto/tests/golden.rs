@@ -57,6 +57,7 @@ variants! {
         ChangePassphrase = "request-change_passphrase",
         Watch = "request-watch",
         Audit = "request-audit",
+        Restart = "request-restart",
     }
 }
 

@@ -26,7 +26,8 @@ impl Broker {
             | Request::Lock(_)
             | Request::Destination(_)
             | Request::Watch(_)
-            | Request::Audit(_) => false,
+            | Request::Audit(_)
+            | Request::Restart(_) => false,
         };
         if is_use {
             self.idle = Idle::since(now.moment);

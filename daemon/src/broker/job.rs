@@ -15,6 +15,7 @@ use crate::broker::Reply;
 use crate::broker::change::Changed;
 use crate::broker::login::Proved;
 use crate::credential_store::CredentialStores;
+use crate::handover::{Candidate, Relay};
 use crate::policy::slot::{Attempt, Failure, Grant};
 use crate::private_file::{self, Privacy};
 
@@ -33,6 +34,10 @@ pub enum Finished {
     Unlocked(Reply, Result<(), Denial>),
     /// What only has to be answered.
     Answered(Reply, Response),
+    /// The start of a successor.
+    Started(Result<Box<Candidate>, Denial>),
+    /// The handover to it.
+    Given(Result<Relay, Denial>),
 }
 
 /// What jobs work with.

@@ -6,8 +6,9 @@ use ac_cred_proto::secret::{Credential, SessionToken};
 use ac_cred_proto::time::Timestamp;
 
 use super::*;
-use crate::auth_api::Exchange;
 use crate::auth_api::target::Target;
+use crate::auth_api::{AuthApi, Exchange};
+use crate::credential_store::CredentialStores;
 use crate::policy::slot::Grant;
 
 /// A clock that a test sets, in milliseconds.
@@ -43,7 +44,11 @@ fn broker(clock: &Arc<SetClock>) -> Broker {
             socket: String::new(),
             started: Moment(0),
         },
-        shutdown: watch::Sender::new(false),
+        course: watch::Sender::new(Course::On),
+        succession: Succession::none(),
+        inherited: None,
+        supervisor: Arc::default(),
+        idle: None,
     })
 }
 

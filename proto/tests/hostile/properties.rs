@@ -6,8 +6,8 @@ use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
     Asked, Audit, Audited, ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End,
     Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout,
-    Name, OrganizationStatus, Outcome, Reject, Rename, SaidSettings, Status, Stop, TokenStatus,
-    Unlock, Use, Watch,
+    Name, OrganizationStatus, Outcome, Reject, Rename, Restart, SaidSettings, Status, Stop,
+    TokenStatus, Unlock, Use, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -175,6 +175,7 @@ fn request() -> impl Strategy<Value = Request> {
             })
         }),
         Just(Request::Stop(Stop {})),
+        Just(Request::Restart(Restart {})),
         any::<bool>().prop_map(|forget_memory| Request::Lock(Lock { forget_memory })),
         option::of(org()).prop_map(|organization| Request::Watch(Watch { organization })),
         option::of(org()).prop_map(|organization| Request::Audit(Audit { organization })),

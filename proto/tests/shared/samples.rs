@@ -6,8 +6,8 @@ use std::iter::successors;
 use ac_cred_proto::message::{
     Asked, Audit, Audited, ChangePassphrase, DaemonStatus, Destination, DestinationOf, Done, End,
     Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn, Login, LoginNeeds, Logout,
-    Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename, SaidSettings, Status, Stop,
-    TokenStatus, Unlock, Use, Warning, Watch,
+    Name, OrganizationStatus, Outcome, PassphraseNeed, Reject, Rename, Restart, SaidSettings,
+    Status, Stop, TokenStatus, Unlock, Use, Warning, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -70,6 +70,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         passphrase_changes(),
         watches(),
         audits(),
+        vec![sample("restart", Request::Restart(Restart {}))],
     ]
     .into_iter()
     .flatten()
