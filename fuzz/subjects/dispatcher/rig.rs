@@ -201,7 +201,8 @@ struct Pending {
     /// Whether it asked when nothing was known any more.
     finds_nothing: bool,
     is_login: bool,
-    logs_all_out: bool,
+    /// Where it logs everybody out: how many had asked to log in before it.
+    logs_all_out: Option<u64>,
 }
 
 /// A broker and those who wait for it.
@@ -215,6 +216,8 @@ pub(crate) struct Rig {
     is_empty: bool,
     /// Whether somebody has left a login, whose end is not seen.
     is_unsure: bool,
+    /// How many have asked to log in.
+    logins: u64,
     _home: Option<TempDir>,
 }
 
@@ -258,6 +261,7 @@ impl Rig {
             pending: Vec::new(),
             is_empty: true,
             is_unsure: false,
+            logins: 0,
             _home: home,
         }
     }
@@ -271,9 +275,10 @@ impl Rig {
             None
         };
         // Whoever asks while others are under way may find what they bring.
-        let logs_all_out =
-            matches!(&request, Request::Logout(logout) if logout.all) && self.pending.is_empty();
+        let is_for_all = matches!(&request, Request::Logout(logout) if logout.all);
+        let logs_all_out = (is_for_all && self.pending.is_empty()).then_some(self.logins);
         self.is_empty &= !is_login;
+        self.logins += u64::from(is_login);
         let (reply, answer) = oneshot::channel();
         let sent = self.calls.try_send(Call { request, reply });
         assert!(sent.is_ok(), "the broker has ended");
@@ -356,7 +361,7 @@ impl Rig {
             }
         }
         // Others may have logged in since it was asked for.
-        if pending.logs_all_out && is_whole && self.pending.is_empty() && !self.is_unsure {
+        if pending.logs_all_out == Some(self.logins) && is_whole && !self.is_unsure {
             self.is_empty = true;
         }
     }
