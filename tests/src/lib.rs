@@ -9,4 +9,5 @@ pub mod mcp_sim;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod source;
+#[cfg(unix)]
 pub mod world;

@@ -1,5 +1,7 @@
 //! The README's first command: it shows the main job, and leaves nothing behind, however it ends.
 
+#![cfg(unix)]
+
 use std::{
     path::{Path, PathBuf},
     process::Command,

@@ -1,5 +1,7 @@
 //! `doctor` finds what is wrong, says what mends it, and sends no secret to find out.
 
+#![cfg(unix)]
+
 use std::{
     fs::{self, Permissions},
     io::{Read, Write},

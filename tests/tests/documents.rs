@@ -1,5 +1,7 @@
 //! What the documents tell their reader to type is typed here, and does what they say.
 
+#![cfg(target_os = "linux")]
+
 use std::{
     env, fs,
     io::{self, Write},

@@ -1,6 +1,8 @@
 //! What opens the encrypted file: a passphrase or an age identity, wherever either comes from; the
 //! `age` of others opens it too.
 
+#![cfg(target_os = "linux")]
+
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
 use ac_cred_tests::{

@@ -1,6 +1,8 @@
 //! Every fault of the Auth API through every form of exchange, with a valid token, an expired one
 //! and none; asked over the socket, as a process for each question would take minutes.
 
+#![cfg(target_os = "linux")]
+
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     thread,

@@ -1,5 +1,7 @@
 //! `exec`: the program gets the token, and is otherwise run as without `ac-cred`.
 
+#![cfg(unix)]
+
 use std::collections::BTreeSet;
 
 use ac_cred_tests::{

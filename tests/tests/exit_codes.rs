@@ -1,5 +1,7 @@
 //! Every reason why a command fails has its exit code, one line on stderr, and the same in JSON.
 
+#![cfg(unix)]
+
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use ac_cred_tests::{

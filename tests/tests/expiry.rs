@@ -1,5 +1,7 @@
 //! The end of a credential: said at login or by the credential, shown, and told of in time.
 
+#![cfg(unix)]
+
 use ac_cred_tests::world::{Output, World};
 
 /// A day in which every credential has ended.

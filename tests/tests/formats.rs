@@ -2,6 +2,8 @@
 //!
 //! There is no PowerShell in Debian: its line is compared, not run.
 
+#![cfg(target_os = "linux")]
+
 use std::path::Path;
 
 use ac_cred_tests::{

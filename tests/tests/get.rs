@@ -1,5 +1,7 @@
 //! `get`: a token and a line feed, one exchange for all, and the true reason where there is none.
 
+#![cfg(unix)]
+
 use std::time::Duration;
 
 use ac_cred_tests::{

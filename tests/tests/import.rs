@@ -1,6 +1,8 @@
 //! `login --import appcircle-cli`: the addresses of the official CLI's file, which everybody may
 //! have changed, and a warning for the token in it.
 
+#![cfg(target_os = "linux")]
+
 use std::{
     fs::{self, File},
     os::unix::fs::{PermissionsExt, symlink},

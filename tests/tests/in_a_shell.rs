@@ -1,5 +1,7 @@
 //! `ac-cred` where people type it: in pipes, substitutions and redirections.
 
+#![cfg(unix)]
+
 use std::time::Duration;
 
 use ac_cred_tests::world::World;

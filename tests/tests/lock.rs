@@ -1,5 +1,7 @@
 //! `lock` and `unlock`: what is locked is not served, not exchanged, and not lost.
 
+#![cfg(unix)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

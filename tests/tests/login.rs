@@ -1,5 +1,7 @@
 //! `login`: a credential is proved by one exchange, and only then stored.
 
+#![cfg(unix)]
+
 use std::{fs, io, time::Duration};
 
 use ac_cred_tests::{

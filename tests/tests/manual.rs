@@ -1,5 +1,7 @@
 //! Completions do what they promise in real shells, and man pages are pages.
 
+#![cfg(target_os = "linux")]
+
 use std::{env, fs, path::PathBuf};
 
 use ac_cred_tests::{

@@ -1,6 +1,8 @@
 //! What is known of organizations: listed, shown, chosen, renamed, forgotten, and their tokens
 //! replaced.
 
+#![cfg(unix)]
+
 use std::{fs, time::Duration};
 
 use ac_cred_tests::{auth_sim::Fault, world::World};

@@ -1,6 +1,8 @@
 //! The file by which a directory chooses an organization: found upwards, trusted once, and never
 //! able to do anything else.
 
+#![cfg(target_os = "linux")]
+
 use std::{
     ffi::OsStr,
     fs::{self, Permissions},

@@ -1,5 +1,7 @@
 //! The proxy of an organization: an exchange goes through it, and it sees nothing but a tunnel.
 
+#![cfg(unix)]
+
 use std::io::{BufRead as _, BufReader, Write as _, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};

@@ -1,6 +1,8 @@
 //! The settings file: a person reads and edits it while the daemon runs, and no edit sends a
 //! credential where it was not given for.
 
+#![cfg(unix)]
+
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,

@@ -1,6 +1,8 @@
 //! Everything that can go wrong at the Auth API, met by the real programs: a valid token is served
 //! throughout, no token is ever made up, and the end of a fault needs no new login.
 
+#![cfg(unix)]
+
 use std::{sync::OnceLock, thread, time::Duration};
 
 use ac_cred_tests::{

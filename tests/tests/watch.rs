@@ -1,5 +1,7 @@
 //! `watch`: an editor hears of every change over the real socket, in both encodings.
 
+#![cfg(unix)]
+
 use ac_cred_proto::{
     Request, Response,
     message::{Event, EventKind, Watch},

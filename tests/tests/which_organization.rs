@@ -1,5 +1,7 @@
 //! Which organization a command means: what is said first, else the default, else the only one.
 
+#![cfg(unix)]
+
 use ac_cred_tests::world::{Account, World};
 
 #[test]
