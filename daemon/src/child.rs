@@ -186,17 +186,19 @@ async fn read_end(source: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Chi
     }
 }
 
-/// The last line of a complaint, unless it gives away what was printed.
-fn shown(complaint: &[u8], output: &[u8]) -> String {
+/// The last line of a complaint, fit for a terminal; empty where the complaint gives away a line of
+/// what was printed, as it stands or once its invisible characters are gone.
+#[must_use]
+pub fn shown(complaint: &[u8], output: &[u8]) -> String {
     let complaint = String::from_utf8_lossy(complaint);
     let output = String::from_utf8_lossy(output);
+    let mut lines = complaint.lines().rev().map(str::trim);
+    let last = visible(lines.find(|line| !line.is_empty()).unwrap_or_default());
     let is_echoed = output
         .lines()
         .map(str::trim)
-        .any(|line| !line.is_empty() && complaint.contains(line));
-    let mut lines = complaint.lines().rev().map(str::trim);
-    let last = lines.find(|line| !line.is_empty() && !is_echoed);
-    visible(last.unwrap_or_default())
+        .any(|line| !line.is_empty() && (complaint.contains(line) || last.contains(line)));
+    if is_echoed { String::new() } else { last }
 }
 
 /// Kills a program and the group that it leads.
@@ -275,5 +277,6 @@ mod tests {
     fn a_complaint_does_not_give_away_what_was_printed_or_steer_a_terminal() {
         assert_eq!(shown(b"no\x1b[31m such key\n\n", b""), "no[31m such key");
         assert_eq!(shown(b"not marker!", b"marker\n"), "");
+        assert_eq!(shown(b"not mar\x1bker!", b"marker\n"), "");
     }
 }

@@ -267,7 +267,11 @@ fn complaint(ended: &Ended) -> String {
 }
 
 /// The first line, which is where password managers keep the secret itself.
-fn first_line(output: &[u8]) -> Result<Credential, String> {
+///
+/// # Errors
+///
+/// What is wrong with it, without a word of it.
+pub fn first_line(output: &[u8]) -> Result<Credential, String> {
     let text = std::str::from_utf8(output).map_err(|_| "it is not UTF-8".to_owned())?;
     let line = text.lines().next().unwrap_or_default();
     Credential::parse(line).map_err(|error| error.to_string())

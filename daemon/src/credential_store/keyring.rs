@@ -195,7 +195,12 @@ fn user(org: &Org) -> String {
     format!("org:{org}")
 }
 
-fn read(item: &[u8]) -> Result<Record, KeyringError> {
+/// Reads an item of a keyring.
+///
+/// # Errors
+///
+/// [`KeyringError::Damaged`] where it is not one of this version of ac-cred.
+pub fn read(item: &[u8]) -> Result<Record, KeyringError> {
     let item: Item<'_> = serde_json::from_slice(item).map_err(|_| KeyringError::Damaged)?;
     if item.version != FORMAT_VERSION {
         return Err(KeyringError::Damaged);

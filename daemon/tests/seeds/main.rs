@@ -12,6 +12,8 @@ mod connection;
 mod dispatcher;
 #[path = "../../../fuzz/subjects/frame.rs"]
 mod frame;
+#[path = "../../../fuzz/subjects/helper.rs"]
+mod helper;
 #[path = "../../../fuzz/subjects/jwt.rs"]
 mod jwt;
 #[path = "../../../fuzz/subjects/project_file.rs"]
@@ -42,6 +44,11 @@ fn every_call_to_the_dispatcher_is_answered() {
 #[test]
 fn messages_come_out_as_they_went_in() {
     meet("frame", frame::run);
+}
+
+#[test]
+fn what_helpers_print_is_read_without_harm() {
+    meet("helper", helper::run);
 }
 
 #[test]
