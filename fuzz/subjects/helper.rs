@@ -22,7 +22,10 @@ pub(crate) fn run(data: &[u8]) {
     let told = shown(complaint, output);
     assert_eq!(visible(&told), told, "a complaint can steer a terminal");
     let printed = String::from_utf8_lossy(output);
-    let mut lines = printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = printed
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     assert!(
         !lines.any(|line| told.contains(line)),
         "a complaint gives away what was printed"

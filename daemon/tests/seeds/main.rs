@@ -47,7 +47,7 @@ fn messages_come_out_as_they_went_in() {
 }
 
 #[test]
-fn what_helpers_print_is_read_without_harm() {
+fn what_other_programs_print_is_read_without_harm() {
     meet("helper", helper::run);
 }
 
