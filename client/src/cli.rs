@@ -92,7 +92,7 @@ pub(crate) enum Command {
     Setup(Setup),
     /// Show who asked for what, and what came of it
     Audit(Audit),
-    /// Run, start or stop the daemon
+    /// Run, start, stop or restart the daemon
     #[command(subcommand, arg_required_else_help = true)]
     Daemon(Daemon),
     /// Check everything that can be wrong, and say what mends it
@@ -319,6 +319,7 @@ pub(crate) struct Rename {
 Examples:
   ac-cred daemon start
   ac-cred daemon stop
+  ac-cred daemon restart    after an upgrade
 
 Most commands start the daemon by themselves.")]
 pub(crate) enum Daemon {
@@ -339,6 +340,16 @@ Examples:
 
 Credentials that rest in memory are forgotten.")]
     Stop,
+    /// Replace the daemon by the version that is installed, without losing anything
+    #[command(after_help = "\
+Examples:
+  ac-cred daemon restart    after an upgrade
+
+The daemon starts the ac-credd that is at its place by now and hands over everything:
+credentials, tokens, the passphrase, and the callers who wait. Nobody has to log in or unlock
+again. Where the new one does not start, is older, or could have been changed by others, the
+old one serves on. Without a daemon one is started.")]
+    Restart,
 }
 
 #[cfg(test)]

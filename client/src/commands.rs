@@ -53,6 +53,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Daemon(Daemon::Run) => Err(daemon::run().into()),
         Command::Daemon(Daemon::Start) => daemon::start(),
         Command::Daemon(Daemon::Stop) => daemon::stop(),
+        Command::Daemon(Daemon::Restart) => daemon::restart(),
     }
 }
 

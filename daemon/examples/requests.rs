@@ -17,7 +17,9 @@ use ac_credd::auth_api::target::Target;
 use ac_credd::auth_api::{AuthApi, Exchange, Look};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::{Clock, SystemClock};
+use ac_credd::course::Course;
 use ac_credd::credential_store::CredentialStores;
+use ac_credd::handover::Succession;
 use ac_credd::policy::Span;
 use ac_credd::policy::slot::{Failure, Grant};
 use ac_credd::settings_file::SettingsFile;
@@ -73,7 +75,11 @@ async fn ask(home: &Path, requests: impl Iterator<Item = String>) -> Result<(), 
             socket: String::new(),
             started: clock.now().moment,
         },
-        shutdown: watch::Sender::new(false),
+        course: watch::Sender::new(Course::On),
+        succession: Succession::none(),
+        inherited: None,
+        supervisor: Arc::default(),
+        idle: None,
         clock,
     };
     let (calls, taken) = mpsc::channel(1);
@@ -81,11 +87,19 @@ async fn ask(home: &Path, requests: impl Iterator<Item = String>) -> Result<(), 
     for line in requests {
         let request: Request = Encoding::Json.decode(line.as_bytes())?;
         let (reply, answer) = oneshot::channel();
-        calls.send(Call { request, reply }).await?;
+        calls
+            .send(Call {
+                request,
+                asked: None,
+                reply,
+            })
+            .await?;
         let responses = match answer.await? {
             Answer::One(response) => vec![response],
             Answer::Many(responses) => responses,
-            Answer::Watch(..) => return Err("what has no end cannot be asked".into()),
+            Answer::Watch(..) | Answer::Elsewhere(..) => {
+                return Err("what has no end cannot be asked".into());
+            }
         };
         for response in responses {
             stdout().write_all(&Encoding::Json.encode(&response)?)?;

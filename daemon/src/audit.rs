@@ -106,6 +106,22 @@ impl Audit {
         program
     }
 
+    /// Everything that is remembered, for another daemon; nothing is remembered here then.
+    #[must_use]
+    pub fn take(&self) -> Vec<Audited> {
+        lock(&self.entries).drain(..).collect()
+    }
+
+    /// Remembers what another daemon has, where it belongs in time.
+    pub fn resume(&self, entry: Audited) {
+        let mut entries = lock(&self.entries);
+        let place = entries.partition_point(|other| other.at <= entry.at);
+        entries.insert(place, entry);
+        if entries.len() > REMEMBERED {
+            entries.pop_front();
+        }
+    }
+
     fn note(&self, new: Audited) {
         let mut entries = lock(&self.entries);
         let is_same = |old: &&mut Audited| {
@@ -192,6 +208,7 @@ fn subject(request: &Request) -> Option<(Asked, Option<&Org>)> {
         Request::Stop(_) => (Asked::Stop, None),
         Request::Move(wanted) => (Asked::Move, wanted.organization.as_ref()),
         Request::List(_)
+        | Request::Restart(_)
         | Request::Status(_)
         | Request::Destination(_)
         | Request::Watch(_)
@@ -205,6 +222,7 @@ fn result(answer: &Answer) -> (Outcome, Option<&Org>) {
     let responses = match answer {
         Answer::One(response) => std::slice::from_ref(response),
         Answer::Many(responses) | Answer::Watch(responses, _) => responses,
+        Answer::Elsewhere(..) => &[],
     };
     let mut outcome = Outcome::Ok;
     let mut organization = None;

@@ -7,26 +7,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ac_cred_proto::message::{Done, End};
+use ac_cred_proto::message::{Done, End, Get};
 use ac_cred_proto::settings::{OrgSettings, Settings, Store};
 use ac_cred_proto::{Denial, Org, Request, Response};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::auth_api::AuthApi;
+use crate::broker::handover::Handover;
 use crate::broker::job::{Finished, Tools};
+use crate::broker::life::Life;
 use crate::broker::watchers::Watchers;
 use crate::clock::{Clock, Now};
+use crate::course::Course;
 use crate::credential_store::CredentialStores;
+use crate::handover::{Inherited, Succession};
 use crate::policy::idle::Idle;
-use crate::policy::slot::{Answers, Attempt, Slot, Ticket};
+use crate::policy::slot::{Answers, Attempt, Failure, Grant, Slot, Ticket};
 use crate::policy::{Moment, Span};
 use crate::settings_file::SettingsFile;
+use crate::supervisor::Supervisor;
 
 pub mod change;
 pub mod check;
+mod handover;
 pub mod idle;
 pub mod job;
+mod life;
 pub mod login;
 pub mod passphrase;
 pub mod place;
@@ -51,6 +58,8 @@ pub enum Answer {
     Many(Vec<Response>),
     /// Messages in their order, and more as they come, for as long as the caller wants them.
     Watch(Vec<Response>, mpsc::Receiver<Response>),
+    /// None: the successor is to be asked this, which was asked here then.
+    Elsewhere(Box<Request>, Moment),
 }
 
 /// Where an answer goes; the caller may have left.
@@ -61,6 +70,8 @@ pub type Reply = oneshot::Sender<Answer>;
 pub struct Call {
     /// What is asked.
     pub request: Request,
+    /// When it was asked, where that was in the daemon before this one.
+    pub asked: Option<Moment>,
     /// Where the answer goes.
     pub reply: Reply,
 }
@@ -87,8 +98,27 @@ pub struct Parts {
     /// Who this daemon is.
     pub identity: Identity,
     /// Tells everybody that the daemon ends.
-    pub shutdown: watch::Sender<bool>,
+    pub course: watch::Sender<Course>,
+    /// Who would succeed this daemon.
+    pub succession: Succession,
+    /// Who is told that the daemon lives.
+    pub supervisor: Arc<Supervisor>,
+    /// How long the daemon stays while it holds nothing and nobody is connected; for ever without.
+    pub idle: Option<Span>,
+    /// What the daemon before this one has left, where there was one.
+    pub inherited: Option<Inherited>,
 }
+
+/// A caller that waits, with its question in the form in which another daemon can be asked it.
+struct Waiting {
+    reply: Reply,
+    question: Get,
+    asked: Moment,
+    deadline: Moment,
+}
+
+/// Where the ends of the exchanges come from that the daemon before this one had begun.
+type Predecessor = mpsc::UnboundedReceiver<(Attempt, Result<Grant, Failure>)>;
 
 /// The state of the daemon.
 pub struct Broker {
@@ -96,9 +126,16 @@ pub struct Broker {
     tools: Tools,
     settings: SettingsFile,
     identity: Identity,
-    shutdown: watch::Sender<bool>,
+    course: watch::Sender<Course>,
+    succession: Succession,
+    handover: Handover,
+    life: Life,
+    /// The ends of exchanges that the daemon before this one had begun, while it lives.
+    predecessor: Option<Predecessor>,
+    /// The exchanges that it has not ended.
+    inherited: BTreeSet<Attempt>,
     slots: BTreeMap<Org, Slot>,
-    callers: BTreeMap<Ticket, Reply>,
+    callers: BTreeMap<Ticket, Waiting>,
     attempts: BTreeMap<Attempt, Org>,
     /// The attempts whose credential is still being read from this store.
     reading: BTreeMap<Attempt, Store>,
@@ -118,10 +155,13 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker that has nothing to do yet.
+    /// A broker that begins with what it has inherited.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let swept = parts.clock.now().moment;
+        let (estate, predecessor) = parts.inherited.map_or_else(Default::default, |inherited| {
+            (inherited.estate, Some(inherited.exchanged))
+        });
         Self {
             clock: Arc::clone(&parts.clock),
             tools: Tools::new(
@@ -131,10 +171,23 @@ impl Broker {
             ),
             settings: parts.settings,
             identity: parts.identity,
-            shutdown: parts.shutdown,
-            slots: BTreeMap::new(),
+            course: parts.course,
+            succession: parts.succession,
+            handover: Handover::default(),
+            life: Life::new(parts.supervisor, parts.idle, swept),
+            predecessor,
+            inherited: estate
+                .under_way
+                .iter()
+                .map(|(attempt, _)| *attempt)
+                .collect(),
+            slots: estate
+                .slots
+                .into_iter()
+                .map(|(org, carried)| (org, Slot::from(carried)))
+                .collect(),
             callers: BTreeMap::new(),
-            attempts: BTreeMap::new(),
+            attempts: estate.under_way.into_iter().collect(),
             reading: BTreeMap::new(),
             logins: BTreeMap::new(),
             changing: Vec::new(),
@@ -142,35 +195,36 @@ impl Broker {
             wakeups: BTreeSet::new(),
             watchers: Watchers::default(),
             swept,
-            last_number: 0,
-            idle: Idle::since(swept),
-            warned: BTreeMap::new(),
+            last_number: estate.last_number,
+            idle: Idle::since(estate.last_used.unwrap_or(swept)),
+            warned: estate.warned,
         }
     }
 
     /// Serves calls until nobody can call any more.
     pub async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        self.resume();
         let mut batch = Vec::with_capacity(BATCH);
-        loop {
+        let mut is_called = true;
+        while is_called || !self.has_parted() {
             let sleep = Duration::from_millis(self.sleep().0);
             tokio::select! {
-                taken = calls.recv_many(&mut batch, BATCH) => match taken {
-                    0 => break,
+                taken = calls.recv_many(&mut batch, BATCH), if is_called => match taken {
+                    0 => is_called = false,
                     _ => self.take(batch.drain(..)),
                 },
-                Some(finished) = self.jobs.join_next() => match finished {
-                    Ok(finished) => self.finish(finished),
-                    Err(error) => {
-                        tracing::error!(panicked = error.is_panic(), "a job was lost");
-                        // Whose it was cannot be told; nothing else waits for its end.
-                        self.changing.clear();
-                        self.logins.clear();
-                    }
-                },
+                Some(finished) = self.jobs.join_next() => self.join(finished),
+                came = next_end(&mut self.predecessor) => self.inherited(came),
                 () = tokio::time::sleep(sleep) => self.wake(),
             }
+            // One sender is the hall's, each connection has another.
+            self.live(calls.sender_strong_count() > 1);
+            self.freeze_when_quiet(self.clock.now());
         }
         self.jobs.shutdown().await;
+        if self.handover.is_over() {
+            self.tools.stores.lock();
+        }
     }
 
     fn take(&mut self, calls: impl Iterator<Item = Call>) {
@@ -185,14 +239,22 @@ impl Broker {
         }
     }
 
-    fn take_one(&mut self, Call { request, reply }: Call, now: Now) {
+    fn take_one(&mut self, call: Call, now: Now) {
+        let Some(call) = self.held_back(call, now) else {
+            return;
+        };
+        let Call {
+            request,
+            asked,
+            reply,
+        } = call;
         self.note_use(&request, now);
         match request {
             Request::Get(_) | Request::Reject(_) if self.tools.stores.file().is_shut() => {
                 deny(reply, change::locked());
             }
-            Request::Get(get) => self.get(&get, reply, now),
-            Request::Reject(reject) => self.reject(&reject, reply, now),
+            Request::Get(get) => self.get(&get, (reply, asked), now),
+            Request::Reject(reject) => self.reject(&reject, (reply, asked), now),
             Request::Login(login) => self.login(*login, reply, now),
             Request::Logout(logout) => self.logout(&logout, reply),
             Request::Rename(rename) => self.rename(rename, reply),
@@ -210,7 +272,20 @@ impl Broker {
             Request::Move(wanted) => self.move_credential(wanted, reply, now),
             Request::Stop(_) => {
                 answer(reply, Answer::One(Response::Done(Done {})));
-                self.shutdown.send_replace(true);
+                self.course.send_if_modified(Course::end);
+            }
+            Request::Restart(_) => self.restart(reply),
+        }
+    }
+
+    fn join(&mut self, joined: Result<Finished, JoinError>) {
+        match joined {
+            Ok(finished) => self.finish(finished),
+            Err(error) => {
+                tracing::error!(panicked = error.is_panic(), "a job was lost");
+                // Whose it was cannot be told; nothing else waits for its end.
+                self.changing.clear();
+                self.logins.clear();
             }
         }
     }
@@ -218,13 +293,15 @@ impl Broker {
     fn finish(&mut self, finished: Finished) {
         let now = self.clock.now();
         match finished {
-            Finished::Exchanged(attempt, result) => self.settle(attempt, result, now),
+            Finished::Exchanged(attempt, result) => self.exchanged(attempt, result, now),
             Finished::Prepared(attempt, prepared) => self.prepared(attempt, prepared, now),
             Finished::Placed(placed) => self.found_place(*placed, now),
             Finished::Proved(proved) => self.proved(*proved, now),
             Finished::Changed(changed) => self.changed(*changed, now),
             Finished::Unlocked(reply, opened) => self.unlocked(reply, opened),
             Finished::Answered(reply, told) => answer(reply, told),
+            Finished::Started(started) => self.started(started, now),
+            Finished::Given(given) => self.given(given, now),
         }
     }
 
@@ -273,6 +350,8 @@ impl Broker {
             .into_iter()
             .chain(self.watchers.next())
             .chain(self.idle_end())
+            .chain(self.handover.patience_ends())
+            .chain(self.life.next())
             .fold(sweep, Moment::min);
         self.clock.now().moment.until(due)
     }
@@ -320,9 +399,28 @@ impl Broker {
         self.attend(org, now);
     }
 
+    /// Goes on with what was inherited.
+    fn resume(&mut self) {
+        let now = self.clock.now();
+        let all: Vec<Org> = self.slots.keys().cloned().collect();
+        for org in all {
+            self.attend(&org, now);
+        }
+    }
+
     fn next_number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
+    }
+}
+
+/// The next end of an exchange that another daemon had begun; it waits for ever where there is none.
+async fn next_end(
+    predecessor: &mut Option<Predecessor>,
+) -> Option<(Attempt, Result<Grant, Failure>)> {
+    match predecessor {
+        Some(predecessor) => predecessor.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -21,18 +21,21 @@ const ALLOWED: &[&str] = &[
     "WATCHDOG_USEC",
 ];
 
+/// What of an environment may reach the daemon.
+pub fn allowed(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (OsString, OsString)> {
+    let is_allowed = |name: &OsStr| ALLOWED.iter().any(|allowed| name == *allowed);
+    environment
+        .into_iter()
+        .filter(move |(name, _)| is_allowed(name))
+}
+
 /// What of an environment may reach the daemon, if anything else is in it.
 #[must_use]
 pub fn cleaned(environment: &[(OsString, OsString)]) -> Option<Vec<(OsString, OsString)>> {
-    let is_allowed = |name: &OsStr| ALLOWED.iter().any(|allowed| name == *allowed);
-    let is_clean = environment.iter().all(|(name, _)| is_allowed(name));
-    (!is_clean).then(|| {
-        environment
-            .iter()
-            .filter(|(name, _)| is_allowed(name))
-            .cloned()
-            .collect()
-    })
+    let clean: Vec<_> = allowed(environment.iter().cloned()).collect();
+    (clean.len() < environment.len()).then_some(clean)
 }
 
 /// Starts this program anew when its environment holds what must not reach it; libraries have read
@@ -160,6 +163,17 @@ pub fn leave_session() -> std::io::Result<()> {
 pub fn leave_stdout() -> std::io::Result<()> {
     let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
     Ok(rustix::stdio::dup2_stdout(nowhere)?)
+}
+
+/// Lets go of what standard input leads to.
+///
+/// # Errors
+///
+/// What the system says.
+#[cfg(unix)]
+pub fn leave_stdin() -> std::io::Result<()> {
+    let nowhere = std::fs::File::open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stdin(nowhere)?)
 }
 
 /// The pipe stays open on Windows; its reader reads one line.

@@ -9,20 +9,28 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ac_cred_proto::message::Audited;
+use interprocess::local_socket::tokio::Stream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::audit::Audit;
 use crate::broker::{Broker, Call, Parts};
+use crate::course::Course;
+use crate::handover::Relay;
 use crate::listener::Listener;
 use crate::places::{Place, Places};
+use crate::server::Unanswered;
 
 pub mod audit;
 pub mod auth_api;
 pub mod broker;
 pub mod child;
 pub mod clock;
+pub mod course;
 pub mod credential_store;
+pub mod handover;
 pub mod harden;
 pub mod helper;
 pub mod listener;
@@ -32,6 +40,9 @@ pub mod private_file;
 pub mod server;
 pub mod settings_file;
 pub mod shield;
+pub mod signals;
+pub mod supervisor;
+pub mod version;
 
 /// How many requests may lie before the broker; more wait in their connections.
 const CALLS: usize = 1_024;
@@ -45,70 +56,178 @@ const MAX_CONNECTIONS: usize = 32_768;
 /// How long answers under way may take when the daemon ends: an exchange, and a little more.
 const DRAIN: Duration = Duration::from_secs(35);
 
+/// How often the daemon looks whether its callers find it.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// How long accepting rests after the system refused it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Serves `listener` until `parts.shutdown` says so and the answers under way are given, or until
-/// `at_once` is done.
-pub async fn run(parts: Parts, listener: Listener, at_once: impl Future<Output = ()>) {
+/// What comes to a daemon from the one before it.
+pub enum Arrival {
+    /// A connection and what has been read from it.
+    Connection(Stream, Unanswered),
+    /// What is remembered of a request.
+    Audited(Box<Audited>),
+}
+
+/// Serves `listener`, and what arrives from the daemon before this one, until `parts.course` says
+/// otherwise and the answers under way are given, or until `at_once` is done; returns the way to
+/// the successor, where one serves.
+pub async fn run(
+    parts: Parts,
+    listener: Listener,
+    arriving: Option<mpsc::UnboundedReceiver<Arrival>>,
+    at_once: impl Future<Output = ()>,
+) -> Option<Relay> {
     let (calls, taken) = mpsc::channel(CALLS);
-    let shutdown = parts.shutdown.subscribe();
-    let audit = Arc::new(Audit::new(Arc::clone(&parts.clock)));
-    let broker = tokio::spawn(Broker::new(parts).run(taken));
-    let mut connections = JoinSet::new();
+    let (ends, course) = (parts.course.clone(), parts.course.subscribe());
+    let (clock, supervisor) = (Arc::clone(&parts.clock), Arc::clone(&parts.supervisor));
+    let mut broker = tokio::spawn(Broker::new(parts).run(taken));
+    let audit = Arc::new(Audit::new(Arc::clone(&clock)));
+    let mut hall = Hall::new(calls, Arc::clone(&audit), course.clone());
     let serving = async {
-        accept(listener, &calls, &audit, shutdown, &mut connections).await;
-        drop(calls);
-        let drained = async { while connections.join_next().await.is_some() {} };
+        hall.accept(listener, arriving, &ends).await;
+        if succeeded(&course).is_none() {
+            supervisor.tell("STOPPING=1");
+        }
         // Whoever takes longer than an exchange may last is not waited for.
-        tokio::time::timeout(DRAIN, drained).await.ok();
+        tokio::time::timeout(DRAIN, hall.empty()).await.ok();
+        tokio::time::timeout(DRAIN, &mut broker).await.ok();
+        if let Some(relay) = succeeded(&course) {
+            audit
+                .take()
+                .into_iter()
+                .for_each(|entry| relay.audited(entry));
+            relay.flushed().await;
+        }
     };
     tokio::select! {
         () = serving => {}
         () = at_once => {}
     }
     broker.abort();
+    succeeded(&course)
 }
 
-/// Accepts connections until the daemon ends; the endpoint is gone when this returns.
-async fn accept(
-    listener: Listener,
-    calls: &mpsc::Sender<Call>,
-    audit: &Arc<Audit>,
-    shutdown: watch::Receiver<bool>,
-    connections: &mut JoinSet<()>,
-) {
-    let mut places = Places::new(most_connections(harden::descriptor_limit()));
-    let mut ends = shutdown.clone();
-    let mut is_refused = false;
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(stream) => {
-                    is_refused = false;
-                    let place = free_place(&mut places).await;
-                    let page = audit.page(listener::caller(&stream));
-                    let (calls, shutdown) = (calls.clone(), shutdown.clone());
-                    connections.spawn(async move {
-                        tokio::select! {
-                            biased;
-                            () = server::serve(stream, calls, shutdown, &place, &page) => {}
-                            () = place.called_away() => {}
-                        }
-                    });
-                }
-                Err(error) => {
-                    // Told once, however often it is tried again.
-                    if !std::mem::replace(&mut is_refused, true) {
-                        tracing::warn!("accepting a connection failed: {error}");
-                    }
-                    places.make_room();
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-            _ = ends.wait_for(|ends| *ends) => break,
+fn succeeded(course: &watch::Receiver<Course>) -> Option<Relay> {
+    course.borrow().relay().cloned()
+}
+
+/// Where connections are served.
+struct Hall {
+    calls: mpsc::Sender<Call>,
+    audit: Arc<Audit>,
+    course: watch::Receiver<Course>,
+    places: Places,
+    connections: JoinSet<()>,
+    /// Whether the system refused the last connection.
+    is_refused: bool,
+}
+
+impl Hall {
+    fn new(calls: mpsc::Sender<Call>, audit: Arc<Audit>, course: watch::Receiver<Course>) -> Self {
+        Self {
+            calls,
+            audit,
+            course,
+            places: Places::new(most_connections(harden::descriptor_limit())),
+            connections: JoinSet::new(),
+            is_refused: false,
         }
+    }
+
+    /// Accepts connections until the daemon ends; the endpoint is gone when this returns, or is a
+    /// successor's.
+    async fn accept(
+        &mut self,
+        mut listener: Listener,
+        mut arriving: Option<mpsc::UnboundedReceiver<Arrival>>,
+        ends: &watch::Sender<Course>,
+    ) {
+        let mut over = self.course.clone();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(stream) => self.serve(stream, Unanswered::default()).await,
+                    Err(error) => self.refuse(&error).await,
+                },
+                arrival = next_arrival(&mut arriving) => match arrival {
+                    Some(Arrival::Connection(stream, unanswered)) => {
+                        self.serve(stream, unanswered).await;
+                    }
+                    Some(Arrival::Audited(entry)) => self.audit.resume(*entry),
+                    None => arriving = None,
+                },
+                _ = look.tick() => if let Err(lost) = listener.keep_place() {
+                    tracing::error!("the daemon ends: {}", lost.message);
+                    ends.send_if_modified(Course::end);
+                },
+                Some(_) = self.connections.join_next() => {}
+                _ = over.wait_for(Course::is_over) => break,
+            }
+        }
+        if succeeded(&self.course).is_some() {
+            listener.leave_to_successor();
+            return;
+        }
+        // Nobody finds it any more; those who have are served.
+        listener.close_door();
+        while let Some(stream) = listener.accept_waiting().await {
+            self.serve(stream, Unanswered::default()).await;
+        }
+    }
+
+    /// Rests after the system refused a connection, which is told once, however often it is tried
+    /// again.
+    async fn refuse(&mut self, error: &std::io::Error) {
+        if !std::mem::replace(&mut self.is_refused, true) {
+            tracing::warn!("accepting a connection failed: {error}");
+        }
+        self.places.make_room();
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+
+    /// Serves a connection; where a successor goes on with it, it is handed over.
+    async fn serve(&mut self, stream: Stream, unanswered: Unanswered) {
+        self.is_refused = false;
+        let place = free_place(&mut self.places).await;
+        let page = self.audit.page(listener::caller(&stream));
+        let (calls, course) = (self.calls.clone(), self.course.clone());
+        self.connections.spawn(async move {
+            let visitor = (stream, unanswered);
+            let serving = server::serve(visitor, calls, course.clone(), &place, &page);
+            let rest = tokio::select! {
+                biased;
+                rest = serving => rest,
+                () = place.called_away() => None,
+            };
+            if let (Some((stream, unanswered)), Some(relay)) = (rest, succeeded(&course))
+                && let Ok(passenger) = stream.try_into()
+            {
+                relay.connection(passenger, unanswered);
+            }
+        });
+    }
+
+    /// Waits until no connection is left.
+    async fn empty(self) {
+        let Self {
+            calls,
+            mut connections,
+            ..
+        } = self;
+        drop(calls);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+/// The next connection from the daemon before this one; it waits for ever where there is none.
+async fn next_arrival(arriving: &mut Option<mpsc::UnboundedReceiver<Arrival>>) -> Option<Arrival> {
+    match arriving {
+        Some(arriving) => arriving.recv().await,
+        None => std::future::pending().await,
     }
 }
 

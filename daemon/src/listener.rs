@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io;
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ac_cred_proto::{Denial, ErrorCode};
@@ -16,7 +18,9 @@ mod system;
 #[path = "listener/windows.rs"]
 mod system;
 
-pub use system::find;
+#[cfg(unix)]
+pub use system::Handles;
+pub use system::{HandedOver, find, handed_over};
 
 /// Who is at the other end of a connection, as far as the system tells.
 #[must_use]
@@ -30,7 +34,7 @@ pub struct Listener {
     place: system::Place,
     path: PathBuf,
     /// Held for life: the system lets go of it when the process ends, however it ends.
-    _lock: File,
+    lock: File,
 }
 
 impl Listener {
@@ -41,20 +45,108 @@ impl Listener {
     /// A [`Denial`] when its directory is not private, when another daemon has it, or when the
     /// system refuses.
     pub fn bind(path: &Path) -> Result<Self, Denial> {
-        let lock = system::lock(path)?;
-        if let Err(error) = lock.try_lock() {
-            return Err(match error {
-                std::fs::TryLockError::WouldBlock => taken(path),
-                std::fs::TryLockError::Error(error) => refused(path, &error),
-            });
-        }
+        let lock = only_lock(path)?;
         let (socket, place) = system::bind(path)?;
         Ok(Self {
             socket,
             place,
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// Takes the socket that a service manager has opened.
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] when it is not a listening socket at a place of this user's alone, or another
+    /// daemon has that.
+    pub fn adopt(socket: HandedOver) -> Result<Self, Denial> {
+        system::verify(&socket)?;
+        let path = system::place_of(&socket)?;
+        let lock = only_lock(&path)?;
+        let (socket, place) = system::take(socket, &path, false)?;
+        Ok(Self {
+            socket,
+            place,
+            path,
+            lock,
+        })
+    }
+
+    /// Whether a service manager has opened it.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        self.place.is_adopted()
+    }
+
+    /// Looks whether callers still find this endpoint at its place, and puts it there again where
+    /// nothing is.
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] when the place is another's now, or cannot be had again.
+    pub fn keep_place(&mut self) -> Result<(), Denial> {
+        if self.place.is_held(&self.path) {
+            return Ok(());
+        }
+        let again = self.place.again(&self.path, &self.lock)?;
+        if let Some(lock) = again.lock {
+            self.lock = lock;
+        }
+        (self.socket, self.place) = (again.socket, again.place);
+        tracing::warn!(socket = %self.path.display(), "the socket was gone, and is there again");
+        Ok(())
+    }
+
+    /// Goes on with the socket and the lock of the daemon before this one.
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] when they are not what they should be.
+    #[cfg(unix)]
+    pub fn succeed(
+        (socket, lock): (OwnedFd, OwnedFd),
+        path: &Path,
+        owns_socket: bool,
+    ) -> Result<Self, Denial> {
+        system::verify(&socket)?;
+        let (socket, place) = system::take(socket, path, owns_socket)?;
+        Ok(Self {
+            socket,
+            place,
+            path: path.to_owned(),
+            lock: lock.into(),
+        })
+    }
+
+    /// What another process needs to go on with the endpoint.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    #[cfg(unix)]
+    pub fn handles(&self) -> io::Result<Handles> {
+        self.place.handles(&self.socket, &self.lock)
+    }
+
+    /// Takes the endpoint from where callers find it; those who have connected stay.
+    pub fn close_door(&self) {
+        self.place.leave(&self.path);
+    }
+
+    /// The next connection of this user that is there already.
+    pub async fn accept_waiting(&self) -> Option<Stream> {
+        tokio::select! {
+            biased;
+            accepted = self.accept() => accepted.ok(),
+            () = std::future::ready(()) => None,
+        }
+    }
+
+    /// Leaves the endpoint to a successor, so that it stays when this is dropped.
+    pub fn leave_to_successor(&mut self) {
+        self.place.give_up();
     }
 
     /// Where it is.
@@ -82,6 +174,16 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.place.leave(&self.path);
+    }
+}
+
+/// The lock of an endpoint that no other daemon has.
+fn only_lock(path: &Path) -> Result<File, Denial> {
+    let lock = system::lock(path)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(taken(path)),
+        Err(std::fs::TryLockError::Error(error)) => Err(refused(path, &error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `ac-credd`: arguments, hardening, endpoint, the word `ready`, then the daemon until its end.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,13 +10,22 @@ use ac_cred_proto::{Denial, ErrorCode};
 use ac_credd::auth_api::HttpsAuthApi;
 use ac_credd::broker::{Identity, Parts};
 use ac_credd::clock::{Clock, SystemClock};
+use ac_credd::course::Course;
 use ac_credd::credential_store::CredentialStores;
-use ac_credd::harden;
+use ac_credd::handover::{self, Predecessor, Succession};
 use ac_credd::helper;
-use ac_credd::listener::{self, Listener};
+use ac_credd::listener::{self, HandedOver, Listener};
+use ac_credd::policy::Span;
 use ac_credd::settings_file::SettingsFile;
+use ac_credd::signals::Signals;
+use ac_credd::supervisor::Supervisor;
+use ac_credd::{harden, version};
 use clap::Parser;
 use tokio::sync::watch;
+
+/// How long a daemon that somebody else starts when it is needed stays while it holds nothing: longer
+/// than a person who is at work pauses, and short enough that none is found the next morning.
+const IDLE: Span = Span::seconds(600);
 
 /// Memory is wiped when it is freed, also that of the libraries through which a secret passes.
 #[global_allocator]
@@ -28,7 +38,7 @@ static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
 /// It prints the line `ready` once it takes callers, and ends on SIGTERM, on SIGINT and on
 /// `ac-cred daemon stop`.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version = version::number(), max_term_width = 100)]
 struct Arguments {
     /// Listen at PATH instead of where `ac-cred` looks first.
     #[arg(long, value_name = "PATH")]
@@ -37,6 +47,24 @@ struct Arguments {
     /// went wrong.
     #[arg(long)]
     on_demand: bool,
+    /// End after so many seconds without anything to hold; 600 where others start the daemon.
+    #[arg(long, value_name = "SECONDS")]
+    idle_exit: Option<u64>,
+    /// Go on with the work of the daemon that has started this one, which is at the other end of
+    /// standard input.
+    #[arg(long, hide = true, requires = "socket")]
+    take_over: bool,
+}
+
+impl Arguments {
+    /// What a successor has to be told too.
+    fn for_successor(&self) -> Vec<OsString> {
+        let on_demand = self.on_demand.then(|| OsString::from("--on-demand"));
+        let idle_exit = self
+            .idle_exit
+            .map(|seconds| format!("--idle-exit={seconds}").into());
+        on_demand.into_iter().chain(idle_exit).collect()
+    }
 }
 
 fn main() -> ExitCode {
@@ -73,6 +101,8 @@ fn system(what: &str) -> impl FnOnce(std::io::Error) -> Denial {
 
 fn start(arguments: &Arguments) -> Result<(), Denial> {
     harden::leave_environment().map_err(system("the program cannot be started anew"))?;
+    // Before there is a second thread.
+    let handed_over = listener::handed_over()?;
     harden::give_up_privileges().map_err(system("the process cannot be hardened"))?;
     if arguments.on_demand {
         harden::leave_session().map_err(system("the caller's session cannot be left"))?;
@@ -91,25 +121,92 @@ fn start(arguments: &Arguments) -> Result<(), Denial> {
         .enable_all()
         .build()
         .map_err(system("the runtime cannot be built"))?;
-    let served = runtime.block_on(serve(arguments));
+    let served = runtime.block_on(serve(arguments, handed_over));
     // A thread that waits for a name server or a slow disk does not keep the process alive.
     runtime.shutdown_background();
     served
 }
 
-async fn serve(arguments: &Arguments) -> Result<(), Denial> {
-    let listener = bind(arguments)?;
-    let (shutdown, at_once) = signals(&listener)?;
-    let parts = parts(&listener, shutdown)?;
+async fn serve(arguments: &Arguments, handed_over: Option<HandedOver>) -> Result<(), Denial> {
+    let home = home();
+    let stores = CredentialStores::new(
+        home.join(".local/share/ac-cred/credentials.age"),
+        passphrase_file(),
+    )
+    .map_err(|error| Denial::new(ErrorCode::Internal, error.to_string()))?;
+    let mut settings = SettingsFile::open(home.join(".config/ac-cred/config.toml"));
+    let (listener, predecessor) = match (&arguments.socket, handed_over) {
+        (Some(path), _) if arguments.take_over => {
+            let (listener, predecessor) = handover::succeed(path, &stores, &mut settings)?;
+            (listener, Some(predecessor))
+        }
+        (_, Some(socket)) => (Listener::adopt(socket)?, None),
+        (_, None) => (bind(arguments)?, None),
+    };
+    let signals = Signals::take().map_err(system("no signals can be taken"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let parts = Parts {
+        auth_api: Arc::new(HttpsAuthApi::new(Arc::clone(&clock))),
+        stores: Arc::new(stores),
+        settings,
+        identity: Identity {
+            socket: listener.path().display().to_string(),
+            started: clock.now().moment,
+        },
+        course: watch::Sender::new(Course::On),
+        succession: Succession::of(&listener, arguments.for_successor())
+            .map_err(system("the program cannot be located"))?,
+        inherited: None,
+        supervisor: Arc::new(Supervisor::of_environment()),
+        idle: arguments
+            .idle_exit
+            .map(Span::seconds)
+            .or_else(|| (arguments.on_demand || listener.is_adopted()).then_some(IDLE)),
+        clock,
+    };
+    go_on(arguments, parts, listener, predecessor, signals).await
+}
+
+/// Serves with everything that is needed for it, until the end.
+async fn go_on(
+    arguments: &Arguments,
+    mut parts: Parts,
+    listener: Listener,
+    predecessor: Option<Predecessor>,
+    mut signals: Signals,
+) -> Result<(), Denial> {
     // The caller who started the daemon may have left; those who come are served all the same.
     writeln!(std::io::stdout(), "ready").ok();
     if arguments.on_demand {
         harden::leave_stdout().map_err(system("the caller's pipe cannot be left"))?;
     }
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %listener.path().display(), "listening");
-    ac_credd::run(parts, listener, at_once).await;
+    let is_waited_for = !arguments.on_demand && !parts.supervisor.is_there();
+    parts.supervisor.tell("READY=1");
+    let mut arriving = None;
+    if let Some(predecessor) = predecessor {
+        let acceded = predecessor.accede();
+        let (inherited, arrivals) =
+            acceded.map_err(system("the daemon before this one is gone"))?;
+        parts.inherited = Some(inherited);
+        arriving = Some(arrivals);
+    }
+    tracing::info!(version = version::number(), socket = %listener.path().display(), "listening");
+    let heeding = signals.heed(parts.course.clone());
+    let successor = ac_credd::run(parts, listener, arriving, heeding).await;
     tracing::info!("ended");
-    Ok(())
+    let Some(relay) = successor.filter(|_| is_waited_for) else {
+        return Ok(());
+    };
+    // Whoever runs a daemon in the foreground waits for the end of its work.
+    let successor = relay.clone();
+    let ended = tokio::task::spawn_blocking(move || successor.wait_for_end());
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            _ = &mut ended => return Ok(()),
+            () = signals.end() => relay.end_successor(),
+        }
+    }
 }
 
 /// Takes the endpoint that was said, or the first that can be had.
@@ -132,27 +229,6 @@ fn bind(arguments: &Arguments) -> Result<Listener, Denial> {
     }))
 }
 
-fn parts(listener: &Listener, shutdown: watch::Sender<bool>) -> Result<Parts, Denial> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let home = home();
-    let stores = CredentialStores::new(
-        home.join(".local/share/ac-cred/credentials.age"),
-        passphrase_file(),
-    )
-    .map_err(|error| Denial::new(ErrorCode::Internal, error.to_string()))?;
-    Ok(Parts {
-        auth_api: Arc::new(HttpsAuthApi::new(Arc::clone(&clock))),
-        stores: Arc::new(stores),
-        settings: SettingsFile::open(home.join(".config/ac-cred/config.toml")),
-        identity: Identity {
-            socket: listener.path().display().to_string(),
-            started: clock.now().moment,
-        },
-        shutdown,
-        clock,
-    })
-}
-
 /// `HOME` where it is an absolute path, else what the password database says; without either a
 /// place that cannot be written, so that everything lives in memory.
 fn home() -> PathBuf {
@@ -171,54 +247,4 @@ fn passphrase_file() -> Option<PathBuf> {
         Some(directory.join("ac-cred-passphrase")).filter(|path| path.exists())
     };
     said.or_else(handed_over)
-}
-
-/// The first SIGTERM or SIGINT ends the daemon when the answers under way are given, the second at
-/// once; SIGHUP does nothing, as the settings are read again by themselves.
-#[cfg(unix)]
-fn signals(
-    _listener: &Listener,
-) -> Result<(watch::Sender<bool>, impl Future<Output = ()> + use<>), Denial> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let system = |error: std::io::Error| {
-        Denial::new(
-            ErrorCode::Internal,
-            format!("no signals can be taken: {error}"),
-        )
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(system)?;
-    let (shutdown, _) = watch::channel(false);
-    let ends = shutdown.clone();
-    let at_once = async move {
-        let mut received = 0;
-        while received < 2 {
-            tokio::select! {
-                _ = terminate.recv() => received += 1,
-                _ = interrupt.recv() => received += 1,
-                _ = hang_up.recv() => {}
-            }
-            if received == 1 {
-                ends.send_replace(true);
-            }
-        }
-    };
-    Ok((shutdown, at_once))
-}
-
-/// Ctrl-C ends the daemon when the answers under way are given.
-#[cfg(not(unix))]
-fn signals(
-    _listener: &Listener,
-) -> Result<(watch::Sender<bool>, impl Future<Output = ()> + use<>), Denial> {
-    let (shutdown, _) = watch::channel(false);
-    let ends = shutdown.clone();
-    let at_once = async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            ends.send_replace(true);
-        }
-        std::future::pending().await
-    };
-    Ok((shutdown, at_once))
 }

@@ -3,6 +3,8 @@
 //! Nothing here waits, locks, logs or reads a clock; every point in time is a [`Moment`] that the
 //! caller brings.
 
+use serde::{Deserialize, Serialize};
+
 pub mod backoff;
 pub mod expiry;
 pub mod freshness;
@@ -10,11 +12,11 @@ pub mod idle;
 pub mod slot;
 
 /// A point in time: milliseconds on a clock that goes on while the machine sleeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Moment(pub u64);
 
 /// A length of time in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span(pub u64);
 
 impl Span {

@@ -13,7 +13,9 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::audit::Page;
 use crate::broker::{Answer, Call};
+use crate::course::Course;
 use crate::places::Place;
+use crate::policy::Moment;
 
 /// How long a new connection may say nothing; with [`WHOLE_REQUEST`] less than the ten seconds in
 /// which offenders have to be gone.
@@ -46,6 +48,8 @@ enum Ended {
     Gone,
     /// What it sent is no request; it may be told so.
     Wrong(FrameError),
+    /// A successor goes on with it.
+    Elsewhere,
 }
 
 impl From<io::Error> for Ended {
@@ -71,16 +75,29 @@ struct Connection<'a, S> {
     done: usize,
     /// Where answers are put together; wiped after each.
     outgoing: Zeroizing<Vec<u8>>,
+    /// When the next request was asked, where another daemon has read it.
+    asked: Option<Moment>,
 }
 
-/// Serves a connection until its peer closes it, does wrong, or the daemon ends.
+/// What was read from a connection and not answered.
+#[derive(Debug, Default)]
+pub struct Unanswered {
+    /// The bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// When the first request in them was asked, where a daemon has read it.
+    pub asked: Option<Moment>,
+}
+
+/// Serves a connection, from which `unanswered` has been read, until its peer closes it, does wrong,
+/// or the daemon ends; where a successor goes on with it, it is returned with what is unanswered.
 pub async fn serve<S>(
-    stream: S,
+    (stream, unanswered): (S, Unanswered),
     calls: mpsc::Sender<Call>,
-    mut shutdown: watch::Receiver<bool>,
+    mut course: watch::Receiver<Course>,
     place: &Place,
     page: &Page,
-) where
+) -> Option<(S, Unanswered)>
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut connection = Connection {
@@ -88,30 +105,61 @@ pub async fn serve<S>(
         place,
         page,
         encoding: Encoding::Binary,
-        unread: Zeroizing::new(Vec::with_capacity(PIECE)),
+        unread: unanswered.bytes,
         done: 0,
         outgoing: Zeroizing::default(),
+        asked: unanswered.asked,
     };
     let mut patience = FIRST_BYTE;
     loop {
         let began = tokio::select! {
             biased;
             began = connection.begin(patience) => began,
-            _ = shutdown.wait_for(|ends| *ends) => return,
+            over = is_over(&mut course, patience != FIRST_BYTE) => over,
         };
         let request = match began {
-            Ok(true) => connection.request().await,
-            Ok(false) | Err(Ended::Gone) => return,
-            Err(wrong) => Err(wrong),
-        };
-        let served = match request {
-            Ok(request) => connection.answer(request, &calls, &mut shutdown).await,
+            Ok(true) => tokio::select! {
+                biased;
+                request = connection.request() => request,
+                () = is_moved(&mut course) => Err(Ended::Elsewhere),
+            },
+            Ok(false) => Err(Ended::Gone),
             Err(ended) => Err(ended),
         };
-        if let Err(ended) = served {
-            return connection.end(ended).await;
+        let served = match request {
+            Ok(request) => connection.answer(request, &calls, &mut course).await,
+            Err(ended) => Err(ended),
+        };
+        match served {
+            Ok(()) => patience = BETWEEN_REQUESTS,
+            Err(Ended::Gone) => return None,
+            Err(Ended::Elsewhere) => return Some(connection.into_rest()),
+            Err(Ended::Wrong(error)) => {
+                connection.send_away(error).await;
+                return None;
+            }
         }
-        patience = BETWEEN_REQUESTS;
+    }
+}
+
+/// Waits until nothing new is begun any more; who has connected and not asked anything yet is heard
+/// by a daemon that ends, as it cannot have known.
+async fn is_over(course: &mut watch::Receiver<Course>, has_asked: bool) -> Result<bool, Ended> {
+    let is_over = |course: &Course| course.relay().is_some() || (has_asked && course.is_over());
+    match course.wait_for(is_over).await {
+        Ok(course) if course.relay().is_some() => Err(Ended::Elsewhere),
+        Ok(_) | Err(_) => Ok(false),
+    }
+}
+
+/// Waits until a successor serves; a daemon that ends hears a request out.
+async fn is_moved(course: &mut watch::Receiver<Course>) {
+    if course
+        .wait_for(|course| course.relay().is_some())
+        .await
+        .is_err()
+    {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -197,12 +245,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         self.stream.read_buf(&mut *self.unread).await
     }
 
+    /// What is left of it for a successor.
+    fn into_rest(mut self) -> (S, Unanswered) {
+        self.unread.drain(..self.done);
+        let unanswered = Unanswered {
+            bytes: self.unread,
+            asked: self.asked,
+        };
+        (self.stream, unanswered)
+    }
+
+    /// Puts a request back, to be read again.
+    fn put_back(&mut self, request: &Request, asked: Moment) -> Result<(), Ended> {
+        let mut unread = Zeroizing::new(Vec::with_capacity(PIECE));
+        self.encoding
+            .append(request, &mut unread)
+            .map_err(Ended::Wrong)?;
+        unread.extend_from_slice(self.pending());
+        self.unread = unread;
+        self.done = 0;
+        self.asked = Some(asked);
+        Ok(())
+    }
+
     /// Asks the broker and writes its answer.
     async fn answer(
         &mut self,
         request: Request,
         calls: &mpsc::Sender<Call>,
-        shutdown: &mut watch::Receiver<bool>,
+        course: &mut watch::Receiver<Course>,
     ) -> Result<(), Ended> {
         self.place.waits_for_daemon();
         if let Request::Audit(asked) = &request {
@@ -213,7 +284,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let (reply, answered) = oneshot::channel();
         // A login that is given up must store nothing; other calls cost nothing when they go on.
         let ends_with_its_caller = matches!(request, Request::Login(_));
-        let answer = match calls.send(Call { request, reply }).await {
+        let call = Call {
+            request,
+            asked: self.asked.take(),
+            reply,
+        };
+        let answer = match calls.send(call).await {
             Ok(()) => tokio::select! {
                 biased;
                 answer = answered => answer.unwrap_or_else(|_| daemon_ends()),
@@ -221,7 +297,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             },
             Err(_) => daemon_ends(),
         };
-        if let Some(question) = question {
+        // The daemon that answers notes it.
+        if let Some(question) = question.filter(|_| !matches!(answer, Answer::Elsewhere(..))) {
             self.page.note(question, &answer);
         }
         match answer {
@@ -229,7 +306,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Answer::Many(responses) => self.write(&responses).await,
             Answer::Watch(first, then) => {
                 self.write(&first).await?;
-                self.tell(then, shutdown).await
+                self.tell(then, course).await
+            }
+            Answer::Elsewhere(request, asked) => {
+                self.put_back(&request, asked)?;
+                Err(Ended::Elsewhere)
             }
         }
     }
@@ -238,14 +319,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn tell(
         &mut self,
         mut events: mpsc::Receiver<Response>,
-        shutdown: &mut watch::Receiver<bool>,
+        course: &mut watch::Receiver<Course>,
     ) -> Result<(), Ended> {
         loop {
             self.place.waits_for_daemon();
             let event = tokio::select! {
                 biased;
                 event = events.recv() => event,
-                _ = shutdown.wait_for(|ends| *ends) => None,
+                _ = course.wait_for(Course::is_over) => None,
                 () = self.closed() => return Err(Ended::Gone),
             };
             match event {
@@ -287,8 +368,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     /// Tells a peer what it did wrong, if it still reads.
-    async fn end(mut self, ended: Ended) {
-        let Ended::Wrong(error) = ended else { return };
+    async fn send_away(mut self, error: FrameError) {
         tracing::debug!(%error, "a peer was sent away");
         let denial = Denial::new(ErrorCode::Usage, error.to_string());
         // Whether it reads the reason does not matter any more.

@@ -128,6 +128,32 @@ impl SettingsFile {
         }
     }
 
+    /// The default organization and the settings that live in memory only, for another daemon.
+    #[must_use]
+    pub fn unsaved(&self) -> (Option<Org>, Vec<(Org, OrgSettings)>) {
+        let unsaved = self.unsaved.iter();
+        (
+            self.settings.default.clone(),
+            unsaved
+                .map(|(org, settings)| (org.clone(), settings.clone()))
+                .collect(),
+        )
+    }
+
+    /// Takes what another daemon has kept in memory.
+    pub fn resume(&mut self, default: Option<&Org>, unsaved: Vec<(Org, OrgSettings)>) {
+        for (organization, settings) in unsaved {
+            self.keep_unsaved(&Edit::Put {
+                organization,
+                settings: Box::new(settings),
+                make_default: false,
+            });
+        }
+        if let Some(default) = default {
+            self.keep_unsaved(&Edit::Default(default.clone()));
+        }
+    }
+
     /// Lets go of settings in memory for which the file has newer ones.
     pub fn let_go_of_unsaved(&mut self, written: &Edit) {
         match written {

@@ -11,8 +11,9 @@ use ac_cred_proto::message::Done;
 use ac_credd::audit::{Audit, Caller};
 use ac_credd::broker::{Answer, Call};
 use ac_credd::clock::SystemClock;
+use ac_credd::course::Course;
 use ac_credd::places::Places;
-use ac_credd::server;
+use ac_credd::server::{self, Unanswered};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -42,7 +43,7 @@ pub(crate) fn run(data: &[u8]) {
 async fn talk(sent: &[u8], piece: usize) {
     let (near, far) = tokio::io::duplex(1 << 20);
     let (calls, mut taken) = mpsc::channel::<Call>(8);
-    let ends = watch::Sender::new(false);
+    let ends = watch::Sender::new(Course::On);
     let broker = async move {
         while let Some(call) = taken.recv().await {
             // A login whose caller has left is not waited for.
@@ -64,7 +65,13 @@ async fn talk(sent: &[u8], piece: usize) {
     };
     let place = Places::new(1).take().expect("it is the only one");
     let page = Arc::new(Audit::new(Arc::new(SystemClock))).page(Caller::default());
-    let served = server::serve(far, calls, ends.subscribe(), &place, &page);
+    let served = server::serve(
+        (far, Unanswered::default()),
+        calls,
+        ends.subscribe(),
+        &place,
+        &page,
+    );
     let all = async { tokio::join!(served, broker, client).2 };
     let told = tokio::time::timeout(AT_LAST, all)
         .await

@@ -78,6 +78,9 @@ pub enum Request {
     Check(Check),
     /// Move a credential to another store; answered by [`Response::LoggedIn`].
     Move(Move),
+    /// Let the program at the daemon's place go on in its stead, with everything that it holds;
+    /// answered by [`Response::Done`] once that serves.
+    Restart(Restart),
 }
 
 /// Asks for a session token.
@@ -202,6 +205,11 @@ pub struct ChangePassphrase {
     #[serde(default)]
     pub identity: Option<String>,
 }
+
+/// Replaces the daemon by the program at its place.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {}
 
 /// What the daemon answers.
 ///

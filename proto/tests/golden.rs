@@ -59,6 +59,7 @@ variants! {
         Audit = "request-audit",
         Check = "request-check",
         Move = "request-move",
+        Restart = "request-restart",
     }
 }
 

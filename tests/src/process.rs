@@ -241,9 +241,17 @@ impl Foreground {
             .env("AC_CRED_SOCKET", world.socket())
             .envs(more.iter().copied())
             .current_dir(world.home())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// Starts a daemon by a command that becomes one, and waits for its first line.
+    ///
+    /// # Panics
+    /// If it cannot be started, or neither says a line nor ends in time.
+    #[must_use]
+    pub fn spawn(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program can be started");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut stderr = child.stderr.take().expect("it is piped");

@@ -1,6 +1,8 @@
 //! `daemon`: the daemon's life.
 
-use ac_cred_proto::message::Stop;
+use std::time::Duration;
+
+use ac_cred_proto::message::{Restart, Stop};
 use ac_cred_proto::{Denial, Request, Response};
 
 use crate::cli::USUAL_WAIT;
@@ -8,6 +10,9 @@ use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::link::{Broken, Link};
 use crate::{launch, output};
+
+/// How long a restart may take: the start of a program, what is being written, and the handover.
+const RESTART: Duration = Duration::from_secs(30);
 
 /// Becomes the daemon; returns only the reason why that failed.
 pub(super) fn run() -> Denial {
@@ -41,6 +46,24 @@ pub(super) fn stop() -> Result<(), Failure> {
     process.wait(deadline)?;
     output::note("the daemon is stopped");
     Ok(())
+}
+
+/// Lets the daemon be replaced by the version that is installed, or starts one where none runs.
+pub(super) fn restart() -> Result<(), Failure> {
+    let deadline = Deadline::after(RESTART);
+    let Some(mut link) = Link::find(deadline)? else {
+        launch::start(deadline)?;
+        output::note("no daemon was running: one is started");
+        return Ok(());
+    };
+    match link.ask(&Request::Restart(Restart {})) {
+        Ok(Response::Done(_)) => {
+            output::note("the daemon is restarted");
+            Ok(())
+        }
+        Ok(_) => Err(Denial::from(Broken::Unasked).into()),
+        Err(broken) => Err(Denial::from(broken).into()),
+    }
 }
 
 /// Tells the daemon to end, and waits until it has closed the connection.

@@ -28,7 +28,8 @@ impl Broker {
             | Request::Destination(_)
             | Request::Watch(_)
             | Request::Audit(_)
-            | Request::Check(_) => false,
+            | Request::Check(_)
+            | Request::Restart(_) => false,
         };
         if is_use {
             self.idle = Idle::since(now.moment);

@@ -16,6 +16,7 @@ use crate::broker::login::Proved;
 use crate::broker::place::Placed;
 use crate::broker::{Answer, Reply};
 use crate::credential_store::CredentialStores;
+use crate::handover::{Candidate, Relay};
 use crate::policy::slot::{Attempt, Failure, Grant};
 use crate::private_file::{self, Privacy};
 
@@ -41,6 +42,10 @@ pub enum Finished {
     Unlocked(Reply, Result<(), Denial>),
     /// What only has to be answered.
     Answered(Reply, Answer),
+    /// The start of a successor.
+    Started(Result<Box<Candidate>, Denial>),
+    /// The handover to it.
+    Given(Result<Relay, Denial>),
 }
 
 /// What jobs work with.

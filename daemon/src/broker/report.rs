@@ -9,6 +9,7 @@ use ac_cred_proto::{Denial, Org, Response};
 use crate::broker::{Answer, Broker};
 use crate::clock::Now;
 use crate::policy::slot::{Ended, Slot};
+use crate::version;
 
 impl Broker {
     pub(crate) fn list(&self) -> Answer {
@@ -48,7 +49,7 @@ impl Broker {
 
     fn daemon(&self, now: Now) -> Response {
         Response::Daemon(DaemonStatus {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: version::number().to_owned(),
             pid: std::process::id(),
             socket: self.identity.socket.clone(),
             uptime: self.identity.started.until(now.moment).0 / 1_000,

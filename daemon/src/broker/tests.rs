@@ -47,7 +47,11 @@ fn broker(clock: &Arc<SetClock>) -> Broker {
             socket: String::new(),
             started: Moment(0),
         },
-        shutdown: watch::Sender::new(false),
+        course: watch::Sender::new(Course::On),
+        succession: Succession::none(),
+        inherited: None,
+        supervisor: Arc::default(),
+        idle: None,
     })
 }
 

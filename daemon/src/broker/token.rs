@@ -4,43 +4,68 @@ use ac_cred_proto::message::{Get, Lease, Reject, Warning};
 use ac_cred_proto::settings::OrgSettings;
 use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
-use crate::broker::{Answer, Broker, Reply, answer, deny, job, place};
+use crate::broker::{Answer, Broker, Reply, Waiting, answer, deny, job, place};
 use crate::clock::Now;
 use crate::policy::slot::{Answers, Attempt, Caller, Decision, Failure, Grant, Need, Slot, Ticket};
-use crate::policy::{Span, expiry};
+use crate::policy::{Moment, Span, expiry};
+
+/// Where an answer goes, and when it was asked for, where another daemon was asked.
+type Asked = (Reply, Option<Moment>);
 
 /// The longest that a caller may wait.
 pub(crate) const LONGEST_WAIT: Span = Span::seconds(3_600);
 
 impl Broker {
-    pub(crate) fn get(&mut self, get: &Get, reply: Reply, now: Now) {
+    pub(crate) fn get(&mut self, get: &Get, (reply, asked): Asked, now: Now) {
         let demanded = get.min_ttl.map(|seconds| Span::seconds(seconds.into()));
         let need = match (get.refresh, demanded) {
             (true, _) => Need::New(demanded.unwrap_or_default()),
             (false, Some(demanded)) => Need::Life(demanded),
             (false, None) => Need::Wish,
         };
-        let (org, caller) = match self.caller(get.organization.as_ref(), need, get.wait_ms, now) {
+        let organization = get.organization.as_ref();
+        let (org, mut caller) = match self.caller(organization, need, get.wait_ms, now) {
             Ok(found) => found,
             Err(denial) => return deny(reply, denial),
         };
+        caller.asked = asked.unwrap_or(now.moment);
         let decision = self.slot(&org).ask(caller, now.moment);
-        self.follow(&org, decision, (caller.ticket, reply), now);
+        let waiting = Waiting {
+            reply,
+            question: get.clone(),
+            asked: caller.asked,
+            deadline: caller.deadline,
+        };
+        self.follow(&org, decision, (caller.ticket, waiting), now);
     }
 
-    pub(crate) fn reject(&mut self, reject: &Reject, reply: Reply, now: Now) {
+    pub(crate) fn reject(&mut self, reject: &Reject, (reply, asked): Asked, now: Now) {
         let organization = reject.organization.as_ref();
-        let (org, caller) = match self.caller(organization, Need::Other, reject.wait_ms, now) {
+        let (org, mut caller) = match self.caller(organization, Need::Other, reject.wait_ms, now) {
             Ok(found) => found,
             Err(denial) => return deny(reply, denial),
         };
+        caller.asked = asked.unwrap_or(now.moment);
         let slot = self.slot(&org);
         let had_one = slot.held(now.moment).is_some();
         let decision = slot.reject(reject.token.as_ref(), caller, now.moment);
         if had_one && slot.held(now.moment).is_none() {
             self.tell_dropped(&org);
         }
-        self.follow(&org, decision, (caller.ticket, reply), now);
+        // The refused token is gone: another daemon is asked for any.
+        let question = Get {
+            organization: reject.organization.clone(),
+            min_ttl: None,
+            refresh: false,
+            wait_ms: reject.wait_ms,
+        };
+        let waiting = Waiting {
+            reply,
+            question,
+            asked: caller.asked,
+            deadline: caller.deadline,
+        };
+        self.follow(&org, decision, (caller.ticket, waiting), now);
     }
 
     /// The organization that is meant, and the caller as its slot sees it.
@@ -60,6 +85,7 @@ impl Broker {
                 ticket,
                 need,
                 deadline,
+                asked: now.moment,
             },
         ))
     }
@@ -73,15 +99,18 @@ impl Broker {
         &mut self,
         org: &Org,
         decision: Decision,
-        (ticket, reply): (Ticket, Reply),
+        (ticket, waiting): (Ticket, Waiting),
         now: Now,
     ) {
         match decision {
             Decision::Wait => {
-                self.callers.insert(ticket, reply);
+                self.callers.insert(ticket, waiting);
             }
             Decision::Serve(_) | Decision::Deny(_) => {
-                answer(reply, Answer::One(self.response(org, decision, now)));
+                answer(
+                    waiting.reply,
+                    Answer::One(self.response(org, decision, now)),
+                );
             }
         }
         self.attend(org, now);
@@ -89,6 +118,9 @@ impl Broker {
 
     /// Starts what a slot wants, and notes when it wants to be asked again.
     pub(crate) fn attend(&mut self, org: &Org, now: Now) {
+        if self.handover.is_frozen() {
+            return;
+        }
         let Some(slot) = self.slots.get_mut(org) else {
             return;
         };
@@ -131,7 +163,8 @@ impl Broker {
         self.reading.remove(&attempt);
         let org = self.attempts.get(&attempt);
         let slot = org.and_then(|org| self.slots.get(org));
-        let is_wanted = slot.is_some_and(|slot| slot.expects(attempt));
+        // What a successor has been told of goes on here, and its end goes there.
+        let is_wanted = self.handover.is_frozen() || slot.is_some_and(|slot| slot.expects(attempt));
         match prepared {
             Ok(prepared) if is_wanted => {
                 tracing::debug!(attempt = attempt.0, at = now.moment.0, "exchange");
@@ -139,7 +172,7 @@ impl Broker {
                 self.jobs.spawn(job::exchange(tools, attempt, prepared));
             }
             Ok(_) => drop(self.attempts.remove(&attempt)),
-            Err(denial) => self.settle(attempt, Err(Failure::Here(denial)), now),
+            Err(denial) => self.exchanged(attempt, Err(Failure::Here(denial)), now),
         }
     }
 
@@ -182,8 +215,11 @@ impl Broker {
     /// Answers callers as a slot decided.
     pub(crate) fn give(&mut self, org: &Org, answers: Answers, now: Now) {
         for (ticket, decision) in answers.0 {
-            if let Some(reply) = self.callers.remove(&ticket) {
-                answer(reply, Answer::One(self.response(org, decision, now)));
+            if let Some(waiting) = self.callers.remove(&ticket) {
+                answer(
+                    waiting.reply,
+                    Answer::One(self.response(org, decision, now)),
+                );
             }
         }
     }

@@ -26,35 +26,46 @@ impl MemoryStore {
     /// The organizations whose credentials it holds.
     #[must_use]
     pub fn organizations(&self) -> Vec<Org> {
-        self.records().0.keys().cloned().collect()
+        self.held().0.keys().cloned().collect()
+    }
+
+    /// Everything that it holds, for another daemon.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Shield`] when a secret was damaged.
+    pub fn records(&self) -> Result<Vec<(Org, Record)>, StoreError> {
+        let records = self.held();
+        let load = |org: &Org| Ok((org.clone(), records.load(&self.shield, org)?));
+        records.0.keys().map(load).collect()
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
-        *self.records() = SealedRecords::default();
+        *self.held() = SealedRecords::default();
     }
 
-    fn records(&self) -> MutexGuard<'_, SealedRecords> {
+    fn held(&self) -> MutexGuard<'_, SealedRecords> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl CredentialStore for MemoryStore {
     fn load(&self, org: &Org) -> Result<Record, StoreError> {
-        self.records().load(&self.shield, org)
+        self.held().load(&self.shield, org)
     }
 
     fn save(&self, org: &Org, record: &Record) -> Result<(), StoreError> {
-        self.records().save(&self.shield, org, record)
+        self.held().save(&self.shield, org, record)
     }
 
     fn remove(&self, orgs: &[Org]) -> Result<(), StoreError> {
-        self.records().remove(orgs);
+        self.held().remove(orgs);
         Ok(())
     }
 
     fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError> {
-        self.records().rename(old, new);
+        self.held().rename(old, new);
         Ok(())
     }
 }

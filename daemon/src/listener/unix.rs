@@ -2,6 +2,8 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
 };
@@ -19,15 +21,119 @@ use crate::audit::Caller;
 /// The file whose lock makes a daemon the only one.
 const LOCK_NAME: &str = "daemon.lock";
 
-/// Which socket was put at the path.
+/// How many callers may wait to be accepted at a socket that was opened elsewhere; the system has a
+/// limit of its own.
+const BACKLOG: i32 = 4_096;
+
+/// Which socket is at the path, and whose it is.
 pub(super) struct Place {
     inode: Option<(u64, u64)>,
+    /// Whether it is this daemon's to remove.
+    is_own: bool,
+}
+
+/// A socket that a service manager has opened.
+pub type HandedOver = OwnedFd;
+
+/// The one socket that systemd has handed to this process, where it has.
+///
+/// # Errors
+///
+/// A [`Denial`] when it is not one stream socket of this machine.
+pub fn handed_over() -> Result<Option<HandedOver>, Denial> {
+    let said = |name: &str| std::env::var(name).ok();
+    let is_for_this = said("LISTEN_PID").is_some_and(|pid| pid == std::process::id().to_string());
+    if !is_for_this {
+        return Ok(None);
+    }
+    let count = said("LISTEN_FDS").unwrap_or_default();
+    if count != "1" {
+        let message = format!("one socket is to be handed over, not {count}");
+        return Err(Denial::new(ErrorCode::UnsafeFiles, message));
+    }
+    let taken = listenfd::ListenFd::from_env().take_unix_listener(0);
+    let taken = taken.map_err(|error| {
+        let message = format!("what was handed over is no socket to listen at: {error}");
+        Denial::new(ErrorCode::UnsafeFiles, message)
+    })?;
+    Ok(taken.map(OwnedFd::from))
+}
+
+/// An endpoint at its old place.
+pub(super) struct Again {
+    pub(super) socket: SocketListener,
+    pub(super) place: Place,
+    /// The lock, where the old one was gone too.
+    pub(super) lock: Option<File>,
+}
+
+/// An endpoint on its way to another process.
+#[derive(Debug)]
+pub struct Handles {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// The lock, which is held as long as any process has it.
+    pub lock: OwnedFd,
+    /// Whether the socket was made by a daemon, which removes it at its end.
+    pub owns_socket: bool,
 }
 
 impl Place {
+    /// What another process needs to go on with it.
+    pub(super) fn handles(&self, socket: &SocketListener, lock: &File) -> io::Result<Handles> {
+        let SocketListener::UdSocket(socket) = socket;
+        Ok(Handles {
+            socket: socket.as_fd().try_clone_to_owned()?,
+            lock: lock.as_fd().try_clone_to_owned()?,
+            owns_socket: self.is_own,
+        })
+    }
+
+    /// Whether a service manager has opened it.
+    pub(super) fn is_adopted(&self) -> bool {
+        !self.is_own
+    }
+
+    /// Whether callers find it.
+    pub(super) fn is_held(&self, path: &Path) -> bool {
+        self.inode.is_some() && inode(path) == self.inode
+    }
+
+    /// Binds again where nothing is; another daemon that has started meanwhile is left alone.
+    pub(super) fn again(&self, path: &Path, lock: &File) -> Result<Again, Denial> {
+        let shown = path.display();
+        let lost = |why: &str| Denial::new(ErrorCode::UnsafeFiles, format!("{shown} {why}"));
+        if self.is_adopted() {
+            return Err(lost("is not the socket any more that was handed over"));
+        }
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(lost("is not the daemon's socket any more"));
+        }
+        // Without its directory it has no place: its user has left, or somebody tidies.
+        if path.parent().is_none_or(|directory| !directory.is_dir()) {
+            return Err(lost("is gone with its directory"));
+        }
+        let newly_locked = if lock_is_at(path, lock) {
+            None
+        } else {
+            Some(super::only_lock(path)?)
+        };
+        let (socket, place) = bind(path)?;
+        Ok(Again {
+            socket,
+            place,
+            lock: newly_locked,
+        })
+    }
+
+    /// Leaves the socket where it is.
+    pub(super) fn give_up(&mut self) {
+        self.is_own = false;
+    }
+
     /// Removes the socket, if it is still the one that was put there.
     pub(super) fn leave(&self, path: &Path) {
-        if self.inode.is_some() && inode(path) == self.inode {
+        if self.is_own && self.inode.is_some() && inode(path) == self.inode {
             // A socket that stays behind is taken over by the next daemon.
             fs::remove_file(path).ok();
         }
@@ -110,6 +216,13 @@ pub(super) fn lock(path: &Path) -> Result<File, Denial> {
         .map_err(|error| refused(&lock, &error))
 }
 
+/// Whether the lock that is held is the one that other daemons find.
+fn lock_is_at(path: &Path, lock: &File) -> bool {
+    let found = inode(&path.with_file_name(LOCK_NAME));
+    let held = lock.metadata().ok().map(|held| (held.dev(), held.ino()));
+    found.is_some() && found == held
+}
+
 /// Binds beside the path and renames onto it, so that a caller finds the old socket or the new one.
 pub(super) fn bind(path: &Path) -> Result<(SocketListener, Place), Denial> {
     if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
@@ -129,7 +242,73 @@ pub(super) fn bind(path: &Path) -> Result<(SocketListener, Place), Denial> {
     }
     let listener = listen(&temporary).map_err(|error| refused(path, &error))?;
     fs::rename(&temporary, path).map_err(|error| refused(path, &error))?;
-    Ok((listener, Place { inode: inode(path) }))
+    let place = Place {
+        inode: inode(path),
+        is_own: true,
+    };
+    Ok((listener, place))
+}
+
+/// Whether a socket that another process has opened is one at which a daemon can listen.
+pub(super) fn verify(socket: &OwnedFd) -> Result<(), Denial> {
+    use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
+    use rustix::net::{AddressFamily, SocketType};
+
+    let is_right = socket_domain(socket) == Ok(AddressFamily::UNIX)
+        && socket_type(socket) == Ok(SocketType::STREAM);
+    if !is_right {
+        return Err(wrong("is not a stream socket of this machine"));
+    }
+    if socket_acceptconn(socket) != Ok(true) {
+        return Err(wrong("does not listen"));
+    }
+    Ok(())
+}
+
+/// The place of a socket that another process has opened, which is this user's alone.
+pub(super) fn place_of(socket: &OwnedFd) -> Result<PathBuf, Denial> {
+    let address = rustix::net::getsockname(socket).ok();
+    let address = address.and_then(|address| rustix::net::SocketAddrUnix::try_from(address).ok());
+    let path = address
+        .as_ref()
+        .and_then(rustix::net::SocketAddrUnix::path_bytes);
+    let path = path
+        .map(|bytes| PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))
+        .filter(|path| path.is_absolute())
+        .ok_or_else(|| wrong("has no absolute path"))?;
+    let shown = path.display();
+    let elsewhere = || wrong(&format!("is not at its path {shown}"));
+    let found = fs::symlink_metadata(&path).map_err(|_| elsewhere())?;
+    if !found.file_type().is_socket() || found.uid() != uid() {
+        return Err(elsewhere());
+    }
+    if found.mode() & 0o077 != 0 {
+        let denial = wrong(&format!("is open to others at {shown}"));
+        return Err(denial.hint(format!("chmod 600 '{shown}'")));
+    }
+    Ok(path)
+}
+
+fn wrong(why: &str) -> Denial {
+    let message = format!("the socket that was handed over {why}");
+    Denial::new(ErrorCode::UnsafeFiles, message)
+}
+
+/// Goes on with a socket that was verified.
+pub(super) fn take(
+    socket: OwnedFd,
+    path: &Path,
+    is_own: bool,
+) -> Result<(SocketListener, Place), Denial> {
+    // Anew, so that the system names this process as the one at the other end.
+    rustix::net::listen(&socket, BACKLOG).map_err(|error| refused(path, &error.into()))?;
+    let listener = interprocess::os::unix::uds_local_socket::tokio::Listener::try_from(socket)
+        .map_err(|error| refused(path, &error))?;
+    let place = Place {
+        inode: inode(path),
+        is_own,
+    };
+    Ok((SocketListener::UdSocket(listener), place))
 }
 
 fn listen(path: &Path) -> io::Result<SocketListener> {

@@ -14,12 +14,69 @@ use widestring::u16cstr;
 use super::refused;
 use crate::audit::Caller;
 
+/// No service manager hands pipes over.
+pub enum HandedOver {}
+
+/// None.
+///
+/// # Errors
+///
+/// None.
+pub fn handed_over() -> Result<Option<HandedOver>, Denial> {
+    Ok(None)
+}
+
+/// An endpoint at its old place.
+pub(super) struct Again {
+    pub(super) socket: SocketListener,
+    pub(super) place: Place,
+    pub(super) lock: Option<File>,
+}
+
+pub(super) fn verify(socket: &HandedOver) -> Result<(), Denial> {
+    match *socket {}
+}
+
+pub(super) fn place_of(socket: &HandedOver) -> Result<PathBuf, Denial> {
+    match *socket {}
+}
+
+pub(super) fn take(
+    socket: HandedOver,
+    _path: &Path,
+    _is_own: bool,
+) -> Result<(SocketListener, Place), Denial> {
+    match socket {}
+}
+
 /// Nothing stays behind a pipe.
 pub(super) struct Place;
 
 impl Place {
     /// A pipe is gone with its last handle.
     pub(super) fn leave(&self, _path: &Path) {}
+
+    /// The same.
+    pub(super) fn give_up(&mut self) {}
+
+    /// No service manager opens pipes.
+    pub(super) fn is_adopted(&self) -> bool {
+        false
+    }
+
+    /// A pipe's name is its own as long as it is open.
+    pub(super) fn is_held(&self, _path: &Path) -> bool {
+        true
+    }
+
+    pub(super) fn again(&self, path: &Path, _lock: &File) -> Result<Again, Denial> {
+        let (socket, place) = bind(path)?;
+        Ok(Again {
+            socket,
+            place,
+            lock: None,
+        })
+    }
 }
 
 /// Where this user's daemon listens.

@@ -15,6 +15,12 @@ impl Idle {
         Self { since: moment }
     }
 
+    /// When it was used.
+    #[must_use]
+    pub fn used(self) -> Moment {
+        self.since
+    }
+
     /// When it is to be locked; never without a setting.
     #[must_use]
     pub fn ends(self, lock_after: Option<Span>) -> Option<Moment> {

@@ -17,6 +17,7 @@
 //! - [`WORTH_SERVING`] tokens are served when renewing fails transiently; any living token is served
 //!   when its credential was refused.
 
+pub use self::carried::Carried;
 pub use self::terms::{
     Answers, Attempt, Caller, Decision, Ended, Failure, Grant, Held, Need, Ticket,
 };
@@ -30,6 +31,7 @@ use self::terms::too_short;
 use crate::policy::freshness::{self, WORTH_SERVING};
 use crate::policy::{Moment, Span, backoff};
 
+mod carried;
 mod terms;
 
 /// One organization's token and what is going on for it.
@@ -52,6 +54,8 @@ pub struct Slot {
     /// Whether a held token is to be renewed though nobody waits for it.
     renew_behind: bool,
     ended: Option<Ended>,
+    /// When the last exchange ended.
+    settled: Moment,
 }
 
 impl Slot {
@@ -60,6 +64,9 @@ impl Slot {
     /// Call [`Slot::wants_exchange`] afterwards.
     pub fn ask(&mut self, caller: Caller, now: Moment) -> Decision {
         self.drop_expired(now);
+        if let Some(decision) = self.missed(caller, now) {
+            return decision;
+        }
         if matches!(caller.need, Need::New(_)) {
             self.refused = None;
         }
@@ -322,18 +329,23 @@ impl Slot {
             expires: now.after(grant.life),
             life: grant.life,
         });
-        let decide = |caller: Caller| match caller.need {
-            Need::Life(demanded) | Need::New(demanded) if demanded > grant.life => {
-                Decision::Deny(too_short(demanded, grant.life))
-            }
-            Need::Life(_) | Need::New(_) | Need::Wish | Need::Other => Decision::Serve(None),
-        };
+        let decide = |caller: Caller| Self::newly_held(caller.need, grant.life);
         Answers(
             self.waiting
                 .drain(..)
                 .map(|caller| (caller.ticket, decide(caller)))
                 .collect(),
         )
+    }
+
+    /// What becomes of one who has waited for a token of this life.
+    fn newly_held(need: Need, life: Span) -> Decision {
+        match need {
+            Need::Life(demanded) | Need::New(demanded) if demanded > life => {
+                Decision::Deny(too_short(demanded, life))
+            }
+            Need::Life(_) | Need::New(_) | Need::Wish | Need::Other => Decision::Serve(None),
+        }
     }
 
     fn fail(&mut self, failure: Failure, now: Moment, jitter: f64) -> Answers {
@@ -360,6 +372,7 @@ impl Slot {
 
     fn note_exchange(&mut self, at: (Moment, Timestamp), error: Option<Denial>) {
         self.ended = Some(Ended { at: at.1, error });
+        self.settled = at.0;
         self.floor = self.floor.max(at.0.after(backoff::FLOOR));
         self.not_before = self.floor;
     }

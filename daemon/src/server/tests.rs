@@ -25,7 +25,7 @@ struct Peer {
     stream: DuplexStream,
     encoding: Encoding,
     calls: mpsc::Receiver<Call>,
-    shutdown: watch::Sender<bool>,
+    shutdown: watch::Sender<Course>,
     served: JoinHandle<()>,
 }
 
@@ -37,7 +37,7 @@ impl Peer {
     fn with_buffer(encoding: Encoding, bytes: usize) -> Self {
         let (stream, far_end) = tokio::io::duplex(bytes);
         let (sender, calls) = mpsc::channel(8);
-        let (shutdown, ends) = watch::channel(false);
+        let (shutdown, ends) = watch::channel(Course::On);
         Self {
             stream,
             encoding,
@@ -111,10 +111,11 @@ impl Peer {
 }
 
 /// Serves a connection for which there is always a place.
-async fn served(stream: DuplexStream, calls: mpsc::Sender<Call>, ends: watch::Receiver<bool>) {
+async fn served(stream: DuplexStream, calls: mpsc::Sender<Call>, ends: watch::Receiver<Course>) {
     let place = Places::new(1).take().unwrap();
     let audit = Arc::new(Audit::new(Arc::new(SystemClock)));
-    serve(stream, calls, ends, &place, &audit.page(Caller::default())).await;
+    let page = audit.page(Caller::default());
+    serve((stream, Unanswered::default()), calls, ends, &place, &page).await;
 }
 
 #[expect(
@@ -544,16 +545,22 @@ async fn a_peer_that_did_wrong_is_heard_out_for_a_limited_time_and_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_daemon_closes_connections_that_wait_for_requests() {
+async fn the_end_of_the_daemon_closes_connections_that_have_their_answers_and_hears_the_others() {
     for encoding in BOTH {
         let mut silent = Peer::new(encoding);
         tokio::task::yield_now().await;
-        silent.shutdown.send_replace(true);
-        assert_eq!(silent.is_closed().await, (Duration::ZERO, Vec::new()));
+        silent.shutdown.send_replace(Course::Ending);
+        assert_eq!(silent.is_closed().await, (FIRST_BYTE, Vec::new()));
+        let mut late = Peer::new(encoding);
+        late.shutdown.send_replace(Course::Ending);
+        tokio::task::yield_now().await;
+        late.ask(&Request::Stop(Stop {})).await;
+        late.is_answered(done()).await;
+        assert!(matches!(late.reads().await, Response::Done(_)));
         let mut between = Peer::new(encoding);
         between.ask(&Request::Stop(Stop {})).await;
         between.is_answered(done()).await;
-        between.shutdown.send_replace(true);
+        between.shutdown.send_replace(Course::Ending);
         assert!(matches!(between.reads().await, Response::Done(_)));
         assert_eq!(between.is_closed().await, (Duration::ZERO, Vec::new()));
     }
@@ -565,7 +572,7 @@ async fn an_answer_under_way_is_given_although_the_daemon_ends() {
         let mut peer = Peer::new(encoding);
         peer.ask(&get("acme")).await;
         let call = peer.call().await;
-        peer.shutdown.send_replace(true);
+        peer.shutdown.send_replace(Course::Ending);
         tokio::time::advance(Duration::from_secs(20)).await;
         assert!(!peer.served.is_finished());
         call.reply.send(lease("last")).unwrap();
@@ -579,7 +586,7 @@ async fn a_request_that_has_begun_is_answered_although_the_daemon_ends() {
     let mut peer = Peer::new(Encoding::Json);
     peer.send(b"{\"list\"").await;
     tokio::task::yield_now().await;
-    peer.shutdown.send_replace(true);
+    peer.shutdown.send_replace(Course::Ending);
     peer.send(b":{}}\n").await;
     peer.is_answered(done()).await;
     assert!(matches!(peer.reads().await, Response::Done(_)));
@@ -603,7 +610,7 @@ async fn a_caller_who_leaves_before_its_answer_harms_nobody() {
 async fn a_caller_that_has_said_everything_may_close_its_sending_side() {
     let (mut near, far_end) = tokio::io::duplex(MAX_LENGTH);
     let (sender, mut calls) = mpsc::channel(1);
-    let (_shutdown, ends) = watch::channel(false);
+    let (_shutdown, ends) = watch::channel(Course::On);
     let served = tokio::spawn(served(far_end, sender, ends));
     near.write_all(b"{\"list\":{}}\n").await.unwrap();
     near.shutdown().await.unwrap();
@@ -689,7 +696,7 @@ async fn a_watch_ends_when_its_peer_leaves() {
 async fn a_watch_ends_with_the_daemon() {
     let (mut peer, _events) = watching(MAX_LENGTH).await;
     peer.reads().await;
-    peer.shutdown.send_replace(true);
+    peer.shutdown.send_replace(Course::Ending);
     assert!(matches!(peer.reads().await, Response::End(_)));
     peer.is_closed().await;
 }

@@ -16,8 +16,11 @@ use ac_cred_proto::{Denial, ErrorCode, Org, Request, Response};
 use ac_credd::audit::{Audit, Caller};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::Clock as _;
+use ac_credd::course::Course;
 use ac_credd::credential_store::CredentialStores;
+use ac_credd::handover::Succession;
 use ac_credd::places::Places;
+use ac_credd::server::Unanswered;
 use ac_credd::settings_file::SettingsFile;
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
@@ -57,6 +60,9 @@ impl Pending {
         match self.0.await.expect("every call is answered") {
             Answer::One(response) => vec![response],
             Answer::Many(responses) | Answer::Watch(responses, _) => responses,
+            Answer::Elsewhere(request, _) => {
+                panic!("there is no successor to be asked {request:?}")
+            }
         }
     }
 
@@ -64,7 +70,7 @@ impl Pending {
     pub(crate) async fn watch(self) -> (Vec<Response>, mpsc::Receiver<Response>) {
         match self.0.await.expect("every call is answered") {
             Answer::Watch(first, then) => (first, then),
-            Answer::One(_) | Answer::Many(_) => panic!("no watch"),
+            Answer::One(_) | Answer::Many(_) | Answer::Elsewhere(..) => panic!("no watch"),
         }
     }
 
@@ -180,7 +186,7 @@ pub(crate) fn parts(
     home: &TempDir,
     settings: PathBuf,
     api: &Arc<SimAuthApi>,
-    shutdown: &watch::Sender<bool>,
+    shutdown: &watch::Sender<Course>,
 ) -> Parts {
     let stores = CredentialStores::new(home.path().join("credentials.age"), None).unwrap();
     let clock = api.clock();
@@ -192,7 +198,11 @@ pub(crate) fn parts(
             socket: "/run/user/1000/ac-cred/v1.sock".to_owned(),
             started: clock.now().moment,
         },
-        shutdown: shutdown.clone(),
+        course: shutdown.clone(),
+        succession: Succession::none(),
+        inherited: None,
+        supervisor: Arc::default(),
+        idle: None,
         clock,
     }
 }
@@ -203,7 +213,7 @@ pub(crate) struct Rig {
     pub(crate) api: Arc<SimAuthApi>,
     pub(crate) home: TempDir,
     calls: mpsc::Sender<Call>,
-    shutdown: watch::Sender<bool>,
+    shutdown: watch::Sender<Course>,
     broker: JoinHandle<()>,
 }
 
@@ -221,7 +231,7 @@ impl Rig {
     fn with_settings(home: TempDir, settings: PathBuf) -> Self {
         let clock = Arc::new(SimClock::new());
         let api = Arc::new(SimAuthApi::new(Arc::clone(&clock)));
-        let shutdown = watch::Sender::new(false);
+        let shutdown = watch::Sender::new(Course::On);
         let parts = parts(&home, settings, &api, &shutdown);
         let (calls, taken) = mpsc::channel(CALLS);
         let broker = tokio::spawn(Broker::new(parts).run(taken));
@@ -274,7 +284,13 @@ impl Rig {
 
     pub(crate) fn call(&self, request: Request) -> Pending {
         let (reply, answer) = oneshot::channel();
-        self.calls.try_send(Call { request, reply }).unwrap();
+        self.calls
+            .try_send(Call {
+                request,
+                asked: None,
+                reply,
+            })
+            .unwrap();
         Pending(answer)
     }
 
@@ -430,14 +446,14 @@ impl Rig {
         tokio::spawn(async move {
             let place = Places::new(1).take().expect("it is the only one");
             let page = Arc::new(Audit::new(clock)).page(Caller::default());
-            ac_credd::server::serve(far, calls, ends, &place, &page).await;
+            ac_credd::server::serve((far, Unanswered::default()), calls, ends, &place, &page).await;
         });
         near
     }
 
     /// Whether the daemon has been told to end.
     pub(crate) fn is_ending(&self) -> bool {
-        *self.shutdown.borrow()
+        self.shutdown.borrow().is_over()
     }
 
     /// Ends the broker as the process does, and leaves what it wrote.

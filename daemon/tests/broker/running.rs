@@ -4,6 +4,8 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ac_credd::course::Course;
+use ac_credd::handover::Relay;
 use ac_credd::listener::Listener;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -32,14 +34,14 @@ struct Daemon {
     home: TempDir,
     api: Arc<SimAuthApi>,
     at_once: oneshot::Sender<()>,
-    running: JoinHandle<()>,
+    running: JoinHandle<Option<Relay>>,
 }
 
 impl Daemon {
     fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let api = Arc::new(SimAuthApi::new(Arc::new(SimClock::new())));
-        let shutdown = watch::Sender::new(false);
+        let shutdown = watch::Sender::new(Course::On);
         let parts = parts(&home, home.path().join("config.toml"), &api, &shutdown);
         let listener = Listener::bind(&socket(&home)).unwrap();
         let (at_once, told) = oneshot::channel();
@@ -50,7 +52,7 @@ impl Daemon {
             }
         };
         Self {
-            running: tokio::task::spawn_local(ac_credd::run(parts, listener, told)),
+            running: tokio::task::spawn_local(ac_credd::run(parts, listener, None, told)),
             home,
             api,
             at_once,

@@ -16,7 +16,9 @@ use ac_credd::auth_api::target::Target;
 use ac_credd::auth_api::{AuthApi, Exchange, Look};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::{Clock, Now};
+use ac_credd::course::Course;
 use ac_credd::credential_store::CredentialStores;
+use ac_credd::handover::Succession;
 use ac_credd::policy::Moment;
 use ac_credd::policy::slot::Failure;
 use ac_credd::settings_file::SettingsFile;
@@ -249,7 +251,11 @@ impl Rig {
                 socket: "/run/user/1000/ac-cred/v1.sock".to_owned(),
                 started: clock.now().moment,
             },
-            shutdown: watch::Sender::new(false),
+            course: watch::Sender::new(Course::On),
+            succession: Succession::none(),
+            inherited: None,
+            supervisor: Arc::default(),
+            idle: None,
             clock: shared,
         };
         let (calls, taken) = mpsc::channel(CALLS);
@@ -280,7 +286,11 @@ impl Rig {
         self.is_empty &= !is_login;
         self.logins += u64::from(is_login);
         let (reply, answer) = oneshot::channel();
-        let sent = self.calls.try_send(Call { request, reply });
+        let sent = self.calls.try_send(Call {
+            request,
+            asked: None,
+            reply,
+        });
         assert!(sent.is_ok(), "the broker has ended");
         self.pending.push(Pending {
             answer,
@@ -337,6 +347,8 @@ impl Rig {
         let responses = match answer {
             Answer::One(response) => vec![response],
             Answer::Many(responses) | Answer::Watch(responses, _) => responses,
+            // There is no successor to be asked.
+            Answer::Elsewhere(..) => Vec::new(),
         };
         let is_whole = matches!(responses.last(), Some(Response::End(_)));
         for response in &responses {

@@ -7,7 +7,7 @@ use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH, payload_length};
 use ac_cred_proto::message::{
     Asked, Audit, Audited, ChangePassphrase, Check, Checked, DaemonStatus, Destination,
     DestinationOf, Done, End, Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn,
-    Login, LoginNeeds, Logout, Move, Name, OrganizationStatus, Outcome, Reject, Rename,
+    Login, LoginNeeds, Logout, Move, Name, OrganizationStatus, Outcome, Reject, Rename, Restart,
     SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
@@ -199,6 +199,7 @@ fn request() -> impl Strategy<Value = Request> {
             })
         }),
         Just(Request::Stop(Stop {})),
+        Just(Request::Restart(Restart {})),
         any::<bool>().prop_map(|forget_memory| Request::Lock(Lock { forget_memory })),
         option::of(org()).prop_map(|organization| Request::Watch(Watch { organization })),
         option::of(org()).prop_map(|organization| Request::Audit(Audit { organization })),

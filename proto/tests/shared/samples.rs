@@ -8,7 +8,7 @@ use ac_cred_proto::message::{
     Asked, Audit, Audited, ChangePassphrase, Check, Checked, DaemonStatus, Destination,
     DestinationOf, Done, End, Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn,
     Login, LoginNeeds, Logout, Move, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject,
-    Rename, SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Warning, Watch,
+    Rename, Restart, SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Warning, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -73,6 +73,7 @@ pub(crate) fn requests() -> Vec<Sample<Request>> {
         audits(),
         moves(),
         checks(),
+        vec![sample("restart", Request::Restart(Restart {}))],
     ]
     .into_iter()
     .flatten()

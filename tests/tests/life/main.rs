@@ -2,9 +2,12 @@
 
 #![cfg(target_os = "linux")]
 
+mod activation;
 mod bytes;
 mod end;
 mod endpoint;
+mod idle;
+mod place;
 mod start;
 
 use std::{

@@ -44,6 +44,52 @@ impl FileStore {
             }
     }
 
+    /// Whether a passphrase was given.
+    #[must_use]
+    pub fn is_unlocked(&self) -> bool {
+        self.is_open.load(Ordering::Acquire)
+    }
+
+    /// How many wrong passphrases in a row were given.
+    #[must_use]
+    pub fn wrong_in_a_row(&self) -> u32 {
+        self.wrong_in_a_row.load(Ordering::Relaxed)
+    }
+
+    /// The passphrase that was given, for another daemon.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Shield`] when it was damaged.
+    pub fn known_passphrase(&self) -> Result<Option<Passphrase>, StoreError> {
+        let state = self.state();
+        let Some(sealed) = &state.passphrase else {
+            return Ok(None);
+        };
+        let passphrase = Passphrase::parse(&self.shield.open(sealed)?).map_err(|_| ShieldError)?;
+        Ok(Some(passphrase))
+    }
+
+    /// Takes what another daemon has known; nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Shield`] when the system gives no random bytes.
+    pub fn resume(
+        &self,
+        passphrase: Option<Passphrase>,
+        is_shut: bool,
+        wrong_in_a_row: u32,
+    ) -> Result<(), StoreError> {
+        if let Some(passphrase) = passphrase {
+            self.state().passphrase = self.sealed(&Key::Passphrase(passphrase))?;
+            self.is_open.store(true, Ordering::Release);
+        }
+        self.is_shut.store(is_shut, Ordering::Release);
+        self.wrong_in_a_row.store(wrong_in_a_row, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Opens the file, or chooses the passphrase of one that is not there yet; without a passphrase
     /// with what is at hand.
     ///

@@ -4,6 +4,7 @@ use ac_cred_proto::message::{LastExchange, Outcome, Warning};
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::time::Timestamp;
 use ac_cred_proto::{Denial, ErrorCode};
+use serde::{Deserialize, Serialize};
 
 use crate::policy::{Moment, Span, freshness};
 
@@ -12,11 +13,12 @@ use crate::policy::{Moment, Span, freshness};
 pub struct Ticket(pub u64);
 
 /// The stamp of one exchange; no two exchanges have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Attempt(pub u64);
 
 /// What an exchange brought.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The token.
     pub token: SessionToken,
@@ -29,7 +31,8 @@ pub struct Grant {
 }
 
 /// Why an exchange brought nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// Another try may help, after the pause that the server asked for.
     Transient(Denial, Option<Span>),
@@ -71,10 +74,13 @@ pub struct Caller {
     pub need: Need,
     /// When it has to be answered.
     pub deadline: Moment,
+    /// When it asked: now, or earlier where it has waited in another daemon.
+    pub asked: Moment,
 }
 
 /// A token that is held.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Held {
     /// The token.
     pub token: SessionToken,
@@ -114,7 +120,8 @@ impl Held {
 }
 
 /// How an exchange ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ended {
     /// When it ended.
     pub at: Timestamp,

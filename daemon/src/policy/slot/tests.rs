@@ -90,6 +90,7 @@ impl Bench {
             ticket: Ticket(self.tickets),
             need,
             deadline: self.now.after(wait),
+            asked: self.now,
         }
     }
 
@@ -189,6 +190,43 @@ fn unanswered() -> Denial {
 
 fn logged_out() -> Denial {
     Denial::new(ErrorCode::LoginRequired, "logged out")
+}
+
+/// A caller that asked before an exchange, which ended so on its way to another daemon.
+fn check_missed(result: &Result<u64, Failure>, sees: &[(Need, Saw)]) {
+    for (need, saw) in sees {
+        let mut bench = Bench::with_token(3_600, 3_500);
+        bench.pass(Span::seconds(2));
+        let caller = bench.caller(*need, Span::seconds(8));
+        bench.pass(Span(1));
+        bench.asks(new(0));
+        bench.exchanges(result.clone());
+        bench.slot = Slot::from(Carried::from(&bench.slot));
+        let decision = bench.slot.ask(caller, bench.now);
+        assert_eq!(Saw::from(&decision), *saw, "{need:?} after {result:?}");
+        assert!(!bench.wants_exchange(), "{need:?} after {result:?}");
+    }
+}
+
+#[test]
+fn who_waited_in_another_daemon_gets_what_it_waited_for_and_no_second_exchange() {
+    let too_short = Denied(ErrorCode::TokenTooShort);
+    check_missed(
+        &Ok(600),
+        &[
+            (Need::Wish, Token),
+            (Need::Other, Token),
+            (new(0), Token),
+            (new(700), too_short),
+            (life(700), too_short),
+        ],
+    );
+    let failed = Denied(ErrorCode::AuthApiBadAnswer);
+    let sees = [(Need::Wish, Token), (Need::Other, failed), (new(0), failed)];
+    check_missed(&Err(transient()), &sees);
+    let refusal = Denied(ErrorCode::CredentialRefused);
+    let sees = [(Need::Wish, TokenAndWarning), (new(0), refusal)];
+    check_missed(&Err(refused()), &sees);
 }
 
 /// A caller asks for a token of a given life and age: what it sees, and whether an exchange follows.
