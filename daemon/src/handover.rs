@@ -73,6 +73,13 @@ pub struct Inherited {
 }
 
 /// What goes to a successor that serves.
+#[cfg_attr(
+    windows,
+    expect(
+        dead_code,
+        reason = "no daemon hands over there: sockets cannot be passed on"
+    )
+)]
 #[derive(Debug)]
 enum Parting {
     Connection(Passenger, Unanswered),
