@@ -87,7 +87,7 @@ impl Wire {
         }
         loop {
             let slices = [IoSlice::new(bytes)];
-            match sendmsg(&self.socket, &slices, &mut ancillary, SendFlags::NOSIGNAL) {
+            match sendmsg(&self.socket, &slices, &mut ancillary, SendFlags::empty()) {
                 Err(rustix::io::Errno::INTR) => {}
                 sent => return Ok(sent?),
             }

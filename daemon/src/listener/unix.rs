@@ -251,15 +251,18 @@ pub(super) fn bind(path: &Path) -> Result<(SocketListener, Place), Denial> {
 
 /// Whether a socket that another process has opened is one at which a daemon can listen.
 pub(super) fn verify(socket: &OwnedFd) -> Result<(), Denial> {
-    use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
-    use rustix::net::{AddressFamily, SocketType};
+    use rustix::net::sockopt::socket_type;
+    use rustix::net::{AddressFamily, SocketType, getsockname};
 
-    let is_right = socket_domain(socket) == Ok(AddressFamily::UNIX)
-        && socket_type(socket) == Ok(SocketType::STREAM);
+    let is_local =
+        getsockname(socket).is_ok_and(|address| address.address_family() == AddressFamily::UNIX);
+    let is_right = is_local && socket_type(socket) == Ok(SocketType::STREAM);
     if !is_right {
         return Err(wrong("is not a stream socket of this machine"));
     }
-    if socket_acceptconn(socket) != Ok(true) {
+    // Only Linux tells; elsewhere accepting fails.
+    #[cfg(target_os = "linux")]
+    if rustix::net::sockopt::socket_acceptconn(socket) != Ok(true) {
         return Err(wrong("does not listen"));
     }
     Ok(())
