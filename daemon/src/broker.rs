@@ -3,6 +3,8 @@
 //! It awaits nothing but its own `select!`: what blocks or takes time is a job, and a job's end is
 //! an event.
 
+pub use self::parts::{Answer, Call, Identity, Parts, Reply};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +12,20 @@ use std::time::Duration;
 use ac_cred_proto::message::{Done, End, Get};
 use ac_cred_proto::settings::{OrgSettings, Settings, Store};
 use ac_cred_proto::{Denial, Org, Request, Response};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::auth_api::AuthApi;
 use crate::broker::handover::Handover;
 use crate::broker::job::{Finished, Tools};
 use crate::broker::life::Life;
 use crate::broker::watchers::Watchers;
 use crate::clock::{Clock, Now};
 use crate::course::Course;
-use crate::credential_store::CredentialStores;
-use crate::handover::{Inherited, Succession};
+use crate::handover::Succession;
 use crate::policy::idle::Idle;
 use crate::policy::slot::{Answers, Attempt, Failure, Grant, Slot, Ticket};
 use crate::policy::{Moment, Span};
 use crate::settings_file::SettingsFile;
-use crate::supervisor::Supervisor;
 
 pub mod change;
 pub mod check;
@@ -35,6 +34,7 @@ pub mod idle;
 pub mod job;
 mod life;
 pub mod login;
+mod parts;
 pub mod passphrase;
 pub mod place;
 pub mod report;
@@ -48,66 +48,6 @@ const LONGEST_SLEEP: Span = Span::seconds(30);
 /// How many calls are taken at a time: all of them were there before the clock and the settings are
 /// looked at, once for all.
 const BATCH: usize = 64;
-
-/// What answers a call: one message, or a sequence with its end.
-#[derive(Debug)]
-pub enum Answer {
-    /// One message.
-    One(Response),
-    /// Messages in their order; the last one is an end.
-    Many(Vec<Response>),
-    /// Messages in their order, and more as they come, for as long as the caller wants them.
-    Watch(Vec<Response>, mpsc::Receiver<Response>),
-    /// None: the successor is to be asked this, which was asked here then.
-    Elsewhere(Box<Request>, Moment),
-}
-
-/// Where an answer goes; the caller may have left.
-pub type Reply = oneshot::Sender<Answer>;
-
-/// A request and where its answer goes.
-#[derive(Debug)]
-pub struct Call {
-    /// What is asked.
-    pub request: Request,
-    /// When it was asked, where that was in the daemon before this one.
-    pub asked: Option<Moment>,
-    /// Where the answer goes.
-    pub reply: Reply,
-}
-
-/// What the daemon says of itself.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The endpoint on which it listens.
-    pub socket: String,
-    /// When it started.
-    pub started: Moment,
-}
-
-/// What a broker works with.
-pub struct Parts {
-    /// Where time is read.
-    pub clock: Arc<dyn Clock>,
-    /// Who exchanges credentials.
-    pub auth_api: Arc<dyn AuthApi>,
-    /// Where credentials rest.
-    pub stores: Arc<CredentialStores>,
-    /// The settings.
-    pub settings: SettingsFile,
-    /// Who this daemon is.
-    pub identity: Identity,
-    /// Tells everybody that the daemon ends.
-    pub course: watch::Sender<Course>,
-    /// Who would succeed this daemon.
-    pub succession: Succession,
-    /// Who is told that the daemon lives.
-    pub supervisor: Arc<Supervisor>,
-    /// How long the daemon stays while it holds nothing and nobody is connected; for ever without.
-    pub idle: Option<Span>,
-    /// What the daemon before this one has left, where there was one.
-    pub inherited: Option<Inherited>,
-}
 
 /// A caller that waits, with its question in the form in which another daemon can be asked it.
 struct Waiting {
@@ -206,7 +146,10 @@ impl Broker {
         self.resume();
         let mut batch = Vec::with_capacity(BATCH);
         let mut is_called = true;
-        while is_called || !self.has_parted() {
+        loop {
+            if !is_called && self.has_parted() {
+                break;
+            }
             let sleep = Duration::from_millis(self.sleep().0);
             tokio::select! {
                 taken = calls.recv_many(&mut batch, BATCH), if is_called => match taken {

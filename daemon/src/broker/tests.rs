@@ -7,7 +7,8 @@ use ac_cred_proto::time::Timestamp;
 
 use super::*;
 use crate::auth_api::target::Target;
-use crate::auth_api::{Exchange, Look};
+use crate::auth_api::{AuthApi, Exchange, Look};
+use crate::credential_store::CredentialStores;
 use crate::policy::slot::Grant;
 
 /// A clock that a test sets, in milliseconds.

@@ -22,12 +22,11 @@ pub use self::terms::{
     Answers, Attempt, Caller, Decision, Ended, Failure, Grant, Held, Need, Ticket,
 };
 
-use ac_cred_proto::message::Warning;
+use ac_cred_proto::Denial;
 use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::time::Timestamp;
-use ac_cred_proto::{Denial, ErrorCode};
 
-use self::terms::too_short;
+use self::terms::{newly_held, too_short, warning_for};
 use crate::policy::freshness::{self, WORTH_SERVING};
 use crate::policy::{Moment, Span, backoff};
 
@@ -286,7 +285,7 @@ impl Slot {
             Need::Other => true,
         };
         if let Some(refused) = &self.refused {
-            let warning = Self::warning_for(refused);
+            let warning = warning_for(refused);
             return (is_enough || need == Need::Wish).then_some(Decision::Serve(warning));
         }
         if is_enough {
@@ -329,23 +328,12 @@ impl Slot {
             expires: now.after(grant.life),
             life: grant.life,
         });
-        let decide = |caller: Caller| Self::newly_held(caller.need, grant.life);
         Answers(
             self.waiting
                 .drain(..)
-                .map(|caller| (caller.ticket, decide(caller)))
+                .map(|caller| (caller.ticket, newly_held(caller.need, grant.life)))
                 .collect(),
         )
-    }
-
-    /// What becomes of one who has waited for a token of this life.
-    fn newly_held(need: Need, life: Span) -> Decision {
-        match need {
-            Need::Life(demanded) | Need::New(demanded) if demanded > life => {
-                Decision::Deny(too_short(demanded, life))
-            }
-            Need::Life(_) | Need::New(_) | Need::Wish | Need::Other => Decision::Serve(None),
-        }
     }
 
     fn fail(&mut self, failure: Failure, now: Moment, jitter: f64) -> Answers {
@@ -381,9 +369,7 @@ impl Slot {
     fn answer_failed(&self, callers: Vec<Caller>, why: &Denial, now: Moment) -> Answers {
         let left = self.held(now).map_or(Span(0), |held| held.left(now));
         let decide = |caller: Caller| match (caller.need, &self.refused) {
-            (Need::Wish, Some(refused)) if left > Span(0) => {
-                Decision::Serve(Self::warning_for(refused))
-            }
+            (Need::Wish, Some(refused)) if left > Span(0) => Decision::Serve(warning_for(refused)),
             (Need::Wish, None) if left >= WORTH_SERVING => Decision::Serve(None),
             (Need::Wish | Need::Life(_) | Need::New(_) | Need::Other, _) => {
                 Decision::Deny(why.clone())
@@ -395,10 +381,6 @@ impl Slot {
                 .map(|caller| (caller.ticket, decide(caller)))
                 .collect(),
         )
-    }
-
-    fn warning_for(refused: &Denial) -> Option<Warning> {
-        (refused.error == ErrorCode::CredentialRefused).then_some(Warning::CredentialRefused)
     }
 
     /// A transient failure with the time that its pause still lasts.

@@ -5,6 +5,7 @@ use ac_cred_proto::Denial;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Moment;
+use crate::policy::slot::terms::newly_held;
 use crate::policy::slot::{Attempt, Caller, Decision, Ended, Held, Slot};
 
 /// The state of a slot; its points in time are those of the machine, which no process changes.
@@ -86,6 +87,6 @@ impl Slot {
         }
         self.held
             .as_ref()
-            .map(|held| Self::newly_held(caller.need, held.life))
+            .map(|held| newly_held(caller.need, held.life))
     }
 }

@@ -156,6 +156,21 @@ pub enum Decision {
 #[derive(Debug, Default)]
 pub struct Answers(pub Vec<(Ticket, Decision)>);
 
+/// What becomes of one who has waited for a token of this life.
+pub(super) fn newly_held(need: Need, life: Span) -> Decision {
+    match need {
+        Need::Life(demanded) | Need::New(demanded) if demanded > life => {
+            Decision::Deny(too_short(demanded, life))
+        }
+        Need::Life(_) | Need::New(_) | Need::Wish | Need::Other => Decision::Serve(None),
+    }
+}
+
+/// What one who gets a token is told of the refusal that stands.
+pub(super) fn warning_for(refused: &Denial) -> Option<Warning> {
+    (refused.error == ErrorCode::CredentialRefused).then_some(Warning::CredentialRefused)
+}
+
 /// The refusal of a life that tokens do not have.
 pub(super) fn too_short(demanded: Span, life: Span) -> Denial {
     Denial::new(

@@ -1,6 +1,7 @@
 //! Every rule of a token's life as a sentence.
 
-use ac_cred_proto::message::{LastExchange, Outcome};
+use ac_cred_proto::ErrorCode;
+use ac_cred_proto::message::{LastExchange, Outcome, Warning};
 
 use super::*;
 
