@@ -14,7 +14,7 @@ use rustls::{
 };
 
 /// The names by which a client on this machine may reach the simulator.
-const HERE: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
+const HERE: [&str; 4] = ["127.0.0.1", "::1", "localhost", "auth-sim.example"];
 
 /// How a simulator speaks to who connects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 
 #![cfg(target_os = "linux")]
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    thread,
-    time::Duration,
-};
+mod forms;
+mod network;
+
+use std::time::Duration;
 
 use ac_cred_tests::{
     auth_sim::{AuthSim, Fault, rows},
@@ -15,6 +14,8 @@ use ac_cred_tests::{
     world::{PATIENCE, World, eventually, timed},
 };
 use serde_json::{Value, json};
+
+use forms::{FORMS, Form, TRANSIENT, in_parallel, log_in, token_of};
 
 /// When a call that waits for two seconds has ended, also on a machine that has much to do.
 const LATEST: Duration = Duration::from_secs(15);
@@ -25,29 +26,6 @@ const PEAK: u64 = 256 * 1_024;
 
 /// The longest pause in seconds whose end is waited for.
 const LONGEST_PAUSE: u64 = 20;
-
-/// What all transient failures are called.
-const TRANSIENT: [&str; 3] = [
-    "auth_api_unreachable",
-    "auth_api_bad_answer",
-    "rate_limited",
-];
-
-/// The forms of exchange of Appcircle's Auth API.
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    PersonalAccessKey,
-    PersonalAccessToken,
-    SubOrganization,
-    ApiKey,
-}
-
-const FORMS: [Form; 4] = [
-    Form::PersonalAccessKey,
-    Form::PersonalAccessToken,
-    Form::SubOrganization,
-    Form::ApiKey,
-];
 
 /// What has to come of a fault.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +51,7 @@ fn every_fault_is_told_truly_and_a_valid_token_is_served_throughout() {
     let elsewhere = AuthSim::start();
     start(&world);
     in_parallel(&cases(&elsewhere), |case| {
-        let (key, token) = log_in(&world, case);
+        let (key, token) = log_in(&world, &case.alias, case.form, &world.sim().url());
         world
             .sim()
             .only_credential(&key)
@@ -111,7 +89,7 @@ fn every_fault_is_told_truly_when_the_token_has_expired() {
     start(&world);
     world.sim().set_lifetime(1);
     in_parallel(&cases(&elsewhere), |case| {
-        let (key, token) = log_in(&world, case);
+        let (key, token) = log_in(&world, &case.alias, case.form, &world.sim().url());
         world
             .sim()
             .only_credential(&key)
@@ -147,7 +125,7 @@ fn a_refused_credential_is_asked_about_once_however_often_get_is_called() {
             fault: Fault::status(401),
             verdict: Verdict::Refused,
         };
-        let (key, _) = log_in(&world, &case);
+        let (key, _) = log_in(&world, &case.alias, case.form, &world.sim().url());
         world.sim().revoke(&key);
         let reject = json!({ "reject": { "organization": case.alias } });
         asked(&world, &case, &reject);
@@ -199,58 +177,6 @@ fn start(world: &World) {
     world.ac_cred(["daemon", "start"]).run().succeeded();
 }
 
-/// The organizations so far, so that each has a GUID of its own.
-static NUMBER: AtomicU32 = AtomicU32::new(1);
-
-/// Logs in over the socket; the secret, and the token that proved it.
-fn log_in(world: &World, case: &Case) -> (String, String) {
-    let alias = &*case.alias;
-    let secret = world.secrets().fresh("key");
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let own = format!("{number:08x}-0000-4000-9000-000000000000");
-    let below = format!("{number:08x}-0000-4000-9000-00000000000b");
-    let sim = world.sim();
-    let form = match case.form {
-        Form::PersonalAccessKey => {
-            sim.add_personal_access_key(&secret, &own).named(alias);
-            json!({ "kind": "personal-access-key" })
-        }
-        Form::PersonalAccessToken => {
-            sim.add_personal_access_token(&secret, &own).named(alias);
-            json!({ "kind": "personal-access-token" })
-        }
-        Form::SubOrganization => {
-            let added = sim.add_personal_access_token(&secret, &own);
-            added.named(alias).with_sub_organization(&below);
-            json!({ "kind": "personal-access-token", "sub_organization": below })
-        }
-        Form::ApiKey => {
-            sim.add_api_key(alias, &secret, &[&own]).named(alias);
-            json!({ "kind": "api-key", "name": alias, "organization_id": own })
-        }
-    };
-    let mut settings = json!({
-        "store": "memory",
-        "auth_url": sim.url(),
-        "api_url": sim.url(),
-        "ca_file": world.ca_file(),
-    });
-    for (name, value) in form.as_object().expect("it is an object") {
-        settings[name] = value.clone();
-    }
-    let login = json!({ "login": {
-        "organization": alias,
-        "credential": secret,
-        "settings": settings,
-        "wait_ms": 60_000,
-    } });
-    let answer = world.connect_json().ask_line(&login.to_string());
-    assert!(answer["logged_in"].is_object(), "{:?}: {answer}", case.form);
-    let issued = sim.issued_tokens().into_iter();
-    let mut mine = issued.filter(|issued| [&own, &below].contains(&&issued.organization_id));
-    (secret, mine.next().expect("a login brings a token").token)
-}
-
 /// Asks, and looks whether the answer is what has to come of the fault, in time.
 fn asked(world: &World, case: &Case, question: &Value) -> Value {
     let (answer, time) = timed(|| world.connect_json().ask_line(&question.to_string()));
@@ -276,10 +202,6 @@ fn asked(world: &World, case: &Case, question: &Value) -> Value {
         "{shown}"
     );
     answer
-}
-
-fn token_of(answer: &Value) -> Option<&str> {
-    answer["lease"]["access_token"].as_str()
 }
 
 /// No login is needed when the fault is over; a server may ask for a pause of ten minutes at most.
@@ -310,17 +232,4 @@ fn stays_small(world: &World) {
         .and_then(|kib| kib.parse().ok())
         .unwrap_or(0);
     assert!(peak < PEAK, "{peak} KiB");
-}
-
-fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
-    let work = &work;
-    thread::scope(|scope| {
-        let threads: Vec<_> = items
-            .iter()
-            .map(|item| scope.spawn(move || work(item)))
-            .collect();
-        for thread in threads {
-            thread.join().expect("every answer is right");
-        }
-    });
 }
