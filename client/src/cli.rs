@@ -350,6 +350,40 @@ credentials, tokens, the passphrase, and the callers who wait. Nobody has to log
 again. Where the new one does not start, is older, or could have been changed by others, the
 old one serves on. Without a daemon one is started.")]
     Restart,
+    /// Have the service manager keep the daemon: systemd, or launchd on macOS
+    #[command(after_help = "\
+Examples:
+  ac-cred daemon install
+
+Writes a socket and a service for this user, and nothing that needs root. The daemon then starts
+with the first call and ends while nothing is held. What AC_CRED_SOCKET and
+AC_CRED_PASSPHRASE_FILE say now is written down. With loginctl enable-linger it also runs while
+nobody is logged in.")]
+    Install,
+    /// Undo what install has done
+    #[command(after_help = "\
+Examples:
+  ac-cred daemon uninstall
+
+Files that somebody else has written stay.")]
+    Uninstall,
+    /// Show what the daemon has said
+    #[command(after_help = "\
+Examples:
+  ac-cred daemon logs
+  ac-cred daemon logs --lines 20
+
+It is in the journal once the daemon is installed as a service, else in a file beside the socket
+that is private and never grows long. No secret is ever in it.")]
+    Logs(Logs),
+}
+
+/// What `daemon logs` is told.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Logs {
+    /// Show the last N lines only
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 200)]
+    pub(crate) lines: u32,
 }
 
 #[cfg(test)]

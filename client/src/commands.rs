@@ -9,10 +9,12 @@ mod import;
 mod list;
 mod lock;
 mod login;
+mod logs;
 mod manual;
 mod organizations;
 mod reject;
 mod relocation;
+mod service;
 mod status;
 mod store;
 mod unlock;
@@ -54,6 +56,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Daemon(Daemon::Start) => daemon::start(),
         Command::Daemon(Daemon::Stop) => daemon::stop(),
         Command::Daemon(Daemon::Restart) => daemon::restart(),
+        Command::Daemon(Daemon::Install) => service::install(),
+        Command::Daemon(Daemon::Uninstall) => service::uninstall(),
+        Command::Daemon(Daemon::Logs(logs)) => logs::logs(logs.lines),
     }
 }
 

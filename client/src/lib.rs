@@ -31,6 +31,7 @@ mod private_file;
 mod project_file;
 mod screen;
 mod secret_input;
+mod service;
 mod settings_file;
 mod table;
 mod token_format;

@@ -34,6 +34,7 @@ pub mod handover;
 pub mod harden;
 pub mod helper;
 pub mod listener;
+pub mod log_file;
 pub mod places;
 pub mod policy;
 pub mod private_file;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ac_cred_proto::{Denial, ErrorCode};
 use ac_credd::auth_api::HttpsAuthApi;
@@ -15,6 +15,7 @@ use ac_credd::credential_store::CredentialStores;
 use ac_credd::handover::{self, Predecessor, Succession};
 use ac_credd::helper;
 use ac_credd::listener::{self, HandedOver, Listener};
+use ac_credd::log_file::LogFile;
 use ac_credd::policy::Span;
 use ac_credd::settings_file::SettingsFile;
 use ac_credd::signals::Signals;
@@ -22,6 +23,7 @@ use ac_credd::supervisor::Supervisor;
 use ac_credd::{harden, version};
 use clap::Parser;
 use tokio::sync::watch;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// How long a daemon that somebody else starts when it is needed stays while it holds nothing: longer
 /// than a person who is at work pauses, and short enough that none is found the next morning.
@@ -107,11 +109,7 @@ fn start(arguments: &Arguments) -> Result<(), Denial> {
     if arguments.on_demand {
         harden::leave_session().map_err(system("the caller's session cannot be left"))?;
     } else {
-        tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .with_target(false)
-            .init();
+        log_to(std::io::stderr);
     }
     // Another provider can only have been installed by this function.
     rustls::crypto::ring::default_provider()
@@ -125,6 +123,18 @@ fn start(arguments: &Arguments) -> Result<(), Denial> {
     // A thread that waits for a name server or a slow disk does not keep the process alive.
     runtime.shutdown_background();
     served
+}
+
+/// From now on, what is worth to know goes there.
+fn log_to<W>(writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_writer(writer)
+        .with_ansi(false)
+        .with_target(false)
+        .init();
 }
 
 async fn serve(arguments: &Arguments, handed_over: Option<HandedOver>) -> Result<(), Denial> {
@@ -175,6 +185,11 @@ async fn go_on(
     predecessor: Option<Predecessor>,
     mut signals: Signals,
 ) -> Result<(), Denial> {
+    if arguments.on_demand
+        && let Ok(file) = LogFile::open(listener.path())
+    {
+        log_to(Mutex::new(file));
+    }
     // The caller who started the daemon may have left; those who come are served all the same.
     writeln!(std::io::stdout(), "ready").ok();
     if arguments.on_demand {

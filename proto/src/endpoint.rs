@@ -33,6 +33,24 @@ pub fn socket_name() -> String {
     format!("v{WIRE_VERSION}.sock")
 }
 
+/// The file in which a daemon that listens at `socket` keeps what it says, where nobody else does.
+#[must_use]
+pub fn log_path(socket: &Path) -> PathBuf {
+    beside(socket, ".log")
+}
+
+/// The file in which the lines are that were said before those in [`log_path`].
+#[must_use]
+pub fn old_log_path(socket: &Path) -> PathBuf {
+    beside(socket, ".log.old")
+}
+
+fn beside(socket: &Path, ending: &str) -> PathBuf {
+    let mut path = socket.as_os_str().to_owned();
+    path.push(ending);
+    PathBuf::from(path)
+}
+
 /// The paths at which the daemon may listen, the best first; at least one.
 ///
 /// # Errors

@@ -1,0 +1,109 @@
+//! An agent of the user's launchd.
+//!
+//! It runs from login on: launchd hands a socket over by a function that no safe library offers, and
+//! `ac-cred` starts the daemon when there is none.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{MARK, ServiceFile, Setting};
+use crate::endpoint;
+
+/// What people call it.
+pub(crate) const NAME: &str = "launchd";
+
+const LABEL: &str = "ac-cred";
+
+/// The agent of this user; none where there is no home.
+pub(crate) fn files(program: &Path, setting: Setting<'_>) -> Option<[ServiceFile; 1]> {
+    Some([ServiceFile {
+        path: path()?,
+        text: agent(program, setting),
+    }])
+}
+
+fn path() -> Option<PathBuf> {
+    Some(endpoint::home()?.join("Library/LaunchAgents/ac-cred.plist"))
+}
+
+fn agent(program: &Path, setting: Setting<'_>) -> String {
+    let program = escaped(program);
+    let variables = [
+        ("AC_CRED_SOCKET", setting.socket),
+        ("AC_CRED_PASSPHRASE_FILE", setting.passphrase_file),
+    ];
+    let variables: String = variables
+        .into_iter()
+        .filter_map(|(name, path)| Some((name, escaped(path?))))
+        .map(|(name, path)| format!("\t\t<key>{name}</key>\n\t\t<string>{path}</string>\n"))
+        .collect();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <!-- {MARK} -->\n\
+         <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \
+         \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
+         <plist version=\"1.0\">\n<dict>\n\
+         \t<key>Label</key>\n\t<string>{LABEL}</string>\n\
+         \t<key>ProgramArguments</key>\n\t<array>\n\t\t<string>{program}</string>\n\t</array>\n\
+         \t<key>EnvironmentVariables</key>\n\t<dict>\n{variables}\t</dict>\n\
+         \t<key>RunAtLoad</key>\n\t<true/>\n\
+         \t<key>KeepAlive</key>\n\t<dict>\n\t\t<key>SuccessfulExit</key>\n\t\t<false/>\n\t</dict>\n\
+         \t<key>Umask</key>\n\t<integer>63</integer>\n\
+         </dict>\n</plist>\n"
+    )
+}
+
+/// A path as text of XML.
+fn escaped(path: &Path) -> String {
+    path.display()
+        .to_string()
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// Tells launchd of the agent, where it may run at once; what to type if it cannot be told.
+pub(crate) fn know(at_once: bool) -> Result<(), String> {
+    let shown = path().unwrap_or_default();
+    let domain = domain();
+    if !at_once || told(&["bootstrap", &domain, &shown.to_string_lossy()]) {
+        return Ok(());
+    }
+    Err(format!("launchctl bootstrap {domain} {}", shown.display()))
+}
+
+/// Has launchd let go of the agent, before it is removed; what to type if it cannot be told.
+pub(crate) fn forget() -> Result<(), String> {
+    let service = format!("{}/{LABEL}", domain());
+    if told(&["bootout", &service]) {
+        return Ok(());
+    }
+    Err(format!("launchctl bootout {service}"))
+}
+
+fn domain() -> String {
+    format!("gui/{}", endpoint::uid())
+}
+
+fn told(words: &[&str]) -> bool {
+    let status = Command::new("launchctl")
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// The program that shows what the daemon of the agent has said.
+pub(crate) fn read_log(_lines: u32) -> Command {
+    let mut command = Command::new("log");
+    command.args([
+        "show",
+        "--last",
+        "1d",
+        "--predicate",
+        "process == \"ac-credd\"",
+    ]);
+    command
+}

@@ -1,0 +1,203 @@
+//! A socket unit and a service unit of the user's systemd.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{MARK, ServiceFile, Setting};
+use crate::endpoint;
+
+/// What people call it.
+pub(crate) const NAME: &str = "systemd";
+
+const SOCKET_UNIT: &str = "ac-cred.socket";
+const SERVICE_UNIT: &str = "ac-cred.service";
+
+/// Where a user's daemon listens: `/run/user/UID/ac-cred/v1.sock`, in the unit's own words.
+const USUAL_SOCKET: &str = "%t/ac-cred/v1.sock";
+
+/// What holds in every `systemd --user`; namespaces of mounts fail in many.
+const HARDENING: &str = "\
+UMask=0077
+LimitCORE=0
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+KeyringMode=private
+";
+
+/// The units of this user; none where there is no home.
+pub(crate) fn files(program: &Path, setting: Setting<'_>) -> Option<[ServiceFile; 2]> {
+    let directory = directory()?;
+    Some([
+        ServiceFile {
+            path: directory.join(SOCKET_UNIT),
+            text: socket_unit(setting),
+        },
+        ServiceFile {
+            path: directory.join(SERVICE_UNIT),
+            text: service_unit(program, setting),
+        },
+    ])
+}
+
+/// `$XDG_CONFIG_HOME/systemd/user`, as systemd.unit(5) has it.
+fn directory() -> Option<PathBuf> {
+    let said = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let configuration = said.filter(|path| path.is_absolute()).or_else(|| {
+        let home = env::var_os("HOME").map(PathBuf::from);
+        let home = home
+            .filter(|home| home.is_absolute())
+            .or_else(endpoint::home);
+        home.map(|home| home.join(".config"))
+    })?;
+    Some(configuration.join("systemd/user"))
+}
+
+fn socket_unit(setting: Setting<'_>) -> String {
+    let socket = setting
+        .socket
+        .map_or_else(|| USUAL_SOCKET.to_owned(), escaped);
+    format!(
+        "# {MARK}\n\
+         [Unit]\n\
+         Description=Session tokens for Appcircle\n\
+         \n\
+         [Socket]\n\
+         ListenStream={socket}\n\
+         SocketMode=0600\n\
+         DirectoryMode=0700\n\
+         RemoveOnStop=no\n\
+         \n\
+         [Install]\n\
+         WantedBy=sockets.target\n"
+    )
+}
+
+fn service_unit(program: &Path, setting: Setting<'_>) -> String {
+    let program = escaped(program);
+    let passphrase = setting.passphrase_file.map_or_else(String::new, |path| {
+        format!("LoadCredential=ac-cred-passphrase:{}\n", escaped(path))
+    });
+    format!(
+        "# {MARK}\n\
+         [Unit]\n\
+         Description=Credentials and session tokens for Appcircle\n\
+         Requires={SOCKET_UNIT}\n\
+         After={SOCKET_UNIT}\n\
+         \n\
+         [Service]\n\
+         Type=notify\n\
+         NotifyAccess=main\n\
+         WatchdogSec=30\n\
+         ExecStart=\"{program}\"\n\
+         {passphrase}\
+         Restart=on-failure\n\
+         {HARDENING}"
+    )
+}
+
+/// A path in a unit: no specifier, no variable, no end of its quotes.
+fn escaped(path: &Path) -> String {
+    path.display()
+        .to_string()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('%', "%%")
+        .replace('$', "$$")
+}
+
+/// Tells systemd of the units, and of the socket to open now where it may; what to type if it
+/// cannot be told.
+pub(crate) fn know(at_once: bool) -> Result<(), String> {
+    let enable: &[&str] = if at_once {
+        &["enable", "--now", SOCKET_UNIT]
+    } else {
+        &["enable", SOCKET_UNIT]
+    };
+    if told(&["daemon-reload"]) && told(enable) {
+        return Ok(());
+    }
+    Err(format!(
+        "systemctl --user daemon-reload && systemctl --user {}",
+        enable.join(" ")
+    ))
+}
+
+/// Has systemd let go of the units, before they are removed; what to type if it cannot be told.
+pub(crate) fn forget() -> Result<(), String> {
+    let disable = ["disable", "--now", SOCKET_UNIT, SERVICE_UNIT];
+    if told(&disable) {
+        return Ok(());
+    }
+    Err(format!("systemctl --user {}", disable.join(" ")))
+}
+
+fn told(words: &[&str]) -> bool {
+    let status = Command::new("systemctl")
+        .arg("--user")
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// The program that shows what the daemon of the service has said.
+pub(crate) fn read_log(lines: u32) -> Command {
+    let mut command = Command::new("journalctl");
+    command
+        .args(["--user", "--unit", SERVICE_UNIT, "--no-pager", "--lines"])
+        .arg(lines.to_string());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_signs_that_mean_something_stays_one_path() {
+        let unit = service_unit(
+            Path::new("/opt/100% \"$HOME\"\\x/ac-credd"),
+            Setting::default(),
+        );
+        let line = "ExecStart=\"/opt/100%% \\\"$$HOME\\\"\\\\x/ac-credd\"\n";
+        assert!(unit.contains(line), "{unit}");
+    }
+
+    #[test]
+    fn the_socket_is_where_the_client_looks_first() {
+        assert!(USUAL_SOCKET.ends_with(&ac_cred_proto::endpoint::socket_name()));
+        let unit = socket_unit(Setting::default());
+        assert!(unit.contains("ListenStream=%t/ac-cred/v1.sock\n"), "{unit}");
+        let elsewhere = socket_unit(Setting {
+            socket: Some(Path::new("/x/s.sock")),
+            passphrase_file: None,
+        });
+        assert!(
+            elsewhere.contains("ListenStream=/x/s.sock\n"),
+            "{elsewhere}"
+        );
+    }
+
+    #[test]
+    fn a_passphrase_file_is_handed_over_by_the_service_manager() {
+        let setting = Setting {
+            socket: None,
+            passphrase_file: Some(Path::new("/home/me/pass")),
+        };
+        let unit = service_unit(Path::new("/usr/bin/ac-credd"), setting);
+        let line = "\nLoadCredential=ac-cred-passphrase:/home/me/pass\n";
+        assert!(unit.contains(line), "{unit}");
+    }
+}
