@@ -30,6 +30,7 @@ pub mod job;
 pub mod login;
 pub mod passphrase;
 pub mod place;
+pub mod rename;
 pub mod report;
 pub mod token;
 mod watchers;
@@ -151,6 +152,7 @@ impl Broker {
     /// Serves calls until nobody can call any more.
     pub async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
         let mut batch = Vec::with_capacity(BATCH);
+        self.mend();
         loop {
             let sleep = Duration::from_millis(self.sleep().0);
             tokio::select! {

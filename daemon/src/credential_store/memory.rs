@@ -53,8 +53,8 @@ impl CredentialStore for MemoryStore {
         Ok(())
     }
 
-    fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError> {
-        self.records().rename(old, new);
+    fn copy(&self, from: &Org, to: &Org) -> Result<(), StoreError> {
+        self.records().copy(from, to);
         Ok(())
     }
 }
