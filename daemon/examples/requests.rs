@@ -4,10 +4,12 @@
 //! It is a daemon without a socket, and with an Auth API that takes every credential and grants
 //! `token-of-CREDENTIAL`, so that tests can cut short what a daemon writes, and see what became of
 //! it, many times a second.
+//! As the daemon does, it becomes the commands that print credentials.
 
 use std::error::Error;
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use ac_cred_proto::frame::Encoding;
@@ -20,6 +22,7 @@ use ac_credd::clock::{Clock, SystemClock};
 use ac_credd::course::Course;
 use ac_credd::credential_store::CredentialStores;
 use ac_credd::handover::Succession;
+use ac_credd::helper;
 use ac_credd::policy::Span;
 use ac_credd::policy::slot::{Failure, Grant};
 use ac_credd::settings_file::SettingsFile;
@@ -53,7 +56,10 @@ fn grant(credential: &Credential) -> Result<Grant, Box<dyn Error>> {
     })
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(code) = helper::run() {
+        return Ok(code);
+    }
     let mut words = std::env::args().skip(1);
     let home = PathBuf::from(words.next().ok_or("no home is said")?);
     // One thread for all that blocks, so that its system calls have the same order in every run.
@@ -61,7 +67,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .max_blocking_threads(1)
         .enable_all()
         .build()?;
-    runtime.block_on(ask(&home.join("ac-cred"), words))
+    runtime.block_on(ask(&home.join("ac-cred"), words))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn ask(home: &Path, requests: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {

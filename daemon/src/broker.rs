@@ -37,6 +37,7 @@ pub mod login;
 mod parts;
 pub mod passphrase;
 pub mod place;
+pub mod rename;
 pub mod report;
 pub mod token;
 mod watchers;
@@ -146,6 +147,7 @@ impl Broker {
         self.resume();
         let mut batch = Vec::with_capacity(BATCH);
         let mut is_called = true;
+        self.mend();
         loop {
             if !is_called && self.has_parted() {
                 break;

@@ -13,6 +13,7 @@ use crate::credential_store::command::{CommandError, CommandStore};
 use crate::credential_store::file::FileStore;
 use crate::credential_store::keyring::{KeyringError, KeyringStore};
 use crate::credential_store::memory::MemoryStore;
+use crate::credential_store::rename_note::RenameNote;
 use crate::private_file::FileError;
 use crate::shield::{Sealed, Shield, ShieldError};
 
@@ -20,6 +21,7 @@ pub mod command;
 pub mod file;
 pub mod keyring;
 pub mod memory;
+pub mod rename_note;
 
 /// A credential and what it is bound to.
 #[derive(Clone, Debug)]
@@ -183,12 +185,12 @@ pub trait CredentialStore: Send + Sync {
     /// [`StoreError`]; the store then holds what it held.
     fn remove(&self, orgs: &[Org]) -> Result<(), StoreError>;
 
-    /// Moves the credential of `old`, if it holds one, to `new`.
+    /// Has `to` hold what `from` holds: its credential, or none.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; the store then holds what it held.
-    fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError>;
+    fn copy(&self, from: &Org, to: &Org) -> Result<(), StoreError>;
 
     /// Whether what is stored of an organization, read back, is this record.
     ///
@@ -206,11 +208,12 @@ pub struct CredentialStores {
     file: FileStore,
     keyring: KeyringStore,
     command: CommandStore,
+    rename_note: RenameNote,
 }
 
 impl CredentialStores {
     /// The stores, with the encrypted file at `path`, which need not exist, the file that may hold
-    /// its passphrase, and the commands beside it.
+    /// its passphrase, and beside it the commands and the note of a rename.
     ///
     /// # Errors
     ///
@@ -220,6 +223,7 @@ impl CredentialStores {
             memory: MemoryStore::new(Shield::new()?),
             keyring: KeyringStore,
             command: CommandStore::new(path.with_file_name("commands.json")),
+            rename_note: RenameNote::new(path.with_file_name("renaming.json")),
             file: FileStore::new(path, passphrase_file, Shield::new()?),
         })
     }
@@ -265,6 +269,12 @@ impl CredentialStores {
         &self.command
     }
 
+    /// The note of a rename.
+    #[must_use]
+    pub fn rename_note(&self) -> &RenameNote {
+        &self.rename_note
+    }
+
     /// The encrypted file.
     #[must_use]
     pub fn file(&self) -> &FileStore {
@@ -303,11 +313,13 @@ impl SealedRecords {
         self.0.len() < before
     }
 
-    fn rename(&mut self, old: &Org, new: &Org) -> bool {
-        let Some(record) = self.0.remove(old) else {
-            return false;
-        };
-        self.0.insert(new.clone(), record);
-        true
+    fn copy(&mut self, from: &Org, to: &Org) -> bool {
+        match self.0.get(from).cloned() {
+            Some(record) => {
+                self.0.insert(to.clone(), record);
+                true
+            }
+            None => self.0.remove(to).is_some(),
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Files that only the user may read or change: read with their owner and mode verified, written
 //! so that a crash leaves the old or the new content.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use ac_cred_proto::{Denial, ErrorCode};
 use zeroize::Zeroizing;
 
-pub use self::directory::verify_parent;
+use self::directory::flush_directory;
+pub use self::directory::{flush_parent, private_parent, verify_parent};
 
 mod directory;
 
@@ -96,6 +97,17 @@ fn system(path: &Path) -> impl FnOnce(io::Error) -> FileError {
             FileError::System { path, source }
         }
     }
+}
+
+/// Whether there is something at `path`, or may be: only what the system says is missing is not there.
+#[must_use]
+pub fn may_exist(path: &Path) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    let looked = fs::symlink_metadata(path);
+    looked.map_or_else(
+        |error| !matches!(error.kind(), NotFound | NotADirectory),
+        |_| true,
+    )
 }
 
 /// The state of a file, or nothing where there is none.
@@ -314,21 +326,6 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     flush_directory(directory).map_err(system(directory))
 }
 
-/// The directory of a file, made with mode 0700 where it is missing.
-///
-/// # Errors
-///
-/// [`FileError`] when it cannot be made.
-pub fn private_parent(path: &Path) -> Result<&Path, FileError> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(system(directory))?;
-    Ok(directory)
-}
-
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -346,16 +343,6 @@ fn private_options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
-}
-
-#[cfg(unix)]
-fn flush_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn flush_directory(_directory: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Waits until no other process changes `path`, and keeps others waiting until the lock is dropped.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ac_cred_proto::settings::{OrgSettings, Settings};
+use ac_cred_proto::settings::{OrgSettings, Settings, Store};
 use ac_cred_proto::{Denial, ErrorCode, Org};
 use toml_edit::{DocumentMut, Item, Table, Value};
 
@@ -204,6 +204,18 @@ fn read_text(path: &Path) -> Result<String, Denial> {
         Err(FileError::Missing(_)) => Ok(String::new()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether the file, as it is now, has the credential of an organization rest in this store.
+///
+/// One that cannot be read may.
+#[must_use]
+pub fn leads_to(path: &Path, org: &Org, store: Store) -> bool {
+    let file = SettingsFile::open(path.to_owned());
+    file.settings().map_or(true, |settings| {
+        let known = settings.organizations.get(org);
+        known.is_some_and(|known| known.store == store)
+    })
 }
 
 /// Applies edits to the file, under a lock that other writers take too.

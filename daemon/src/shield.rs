@@ -17,6 +17,7 @@ pub struct Shield {
 }
 
 /// A secret under the shield's key.
+#[derive(Clone)]
 pub struct Sealed {
     nonce: [u8; NONCE_LEN],
     bytes: Vec<u8>,

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passphrase_file_is_handed_over_by_the_service_manager() {
+    fn a_passphrase_file_is_handed_over_by_systemd() {
         let setting = Setting {
             socket: None,
             passphrase_file: Some(Path::new("/home/me/pass")),

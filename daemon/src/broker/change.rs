@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use ac_cred_proto::message::{Done, End, EventKind, Lock, Logout, Name, Rename, Use};
+use ac_cred_proto::message::{Done, End, EventKind, Lock, Logout, Name, Use};
 use ac_cred_proto::settings::Store;
 use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 
 use crate::broker::job::{Finished, Tools};
 use crate::broker::login::LoginOrder;
-use crate::broker::{Answer, Broker, Reply, answer, deny, place};
+use crate::broker::{Answer, Broker, Reply, answer, deny, place, rename};
 use crate::clock::Now;
 use crate::credential_store::Record;
+use crate::credential_store::rename_note::Renaming;
 use crate::policy::slot::Grant;
 use crate::settings_file::{self, Edit};
 
@@ -21,13 +22,15 @@ pub enum Change {
     /// Forget organizations.
     Logout(Vec<(Org, Store)>, Reply),
     /// Change an alias.
-    Rename(Org, Org, Store, Reply),
+    Rename(Renaming, Reply),
     /// Choose the default.
     Default(Org, Reply),
     /// Drop every secret from memory.
     Lock(Reply),
     /// The same, but for what rests in memory only, which stays there out of reach.
     LockIdle,
+    /// End what a crash has left half done.
+    Mend,
 }
 
 /// The end of a change.
@@ -63,33 +66,6 @@ impl Broker {
                     .retain(|login, _| organizations.iter().all(|(org, _)| org != login));
                 self.change(Change::Logout(organizations, reply));
             }
-            Err(denial) => deny(reply, denial),
-        }
-    }
-
-    pub(crate) fn rename(&mut self, rename: Rename, reply: Reply) {
-        let found = self.settings.settings().and_then(|settings| {
-            let known = settings
-                .organizations
-                .get(&rename.old)
-                .ok_or_else(|| settings.unknown(&rename.old))?;
-            if settings.organizations.contains_key(&rename.new) {
-                return Err(Denial::new(
-                    ErrorCode::Usage,
-                    format!("there is already an organization {}", rename.new),
-                ));
-            }
-            Ok(known.store)
-        });
-        let busy = [&rename.old, &rename.new]
-            .into_iter()
-            .find(|org| self.logins.contains_key(*org) || self.changing.contains(org));
-        let found = found.and_then(|store| match busy {
-            Some(org) => Err(being_changed(org)),
-            None => Ok(store),
-        });
-        match found {
-            Ok(store) => self.change(Change::Rename(rename.old, rename.new, store, reply)),
             Err(denial) => deny(reply, denial),
         }
     }
@@ -166,8 +142,8 @@ impl Broker {
             (Change::Logout(organizations, reply), Ok(_)) => {
                 self.logged_out(organizations, reply, now);
             }
-            (Change::Rename(old, new, _, reply), Ok(_)) => {
-                self.renamed(&old, &new, now);
+            (Change::Rename(renaming, reply), Ok(_)) => {
+                self.renamed(&renaming.old, &renaming.new, now);
                 answer(reply, Answer::One(Response::Done(Done {})));
             }
             (Change::Default(_, reply), Ok(_)) => {
@@ -178,6 +154,7 @@ impl Broker {
                 answer(reply, Answer::One(Response::Done(Done {})));
             }
             (Change::LockIdle, _) => self.locked(now),
+            (Change::Mend, _) => {}
             (Change::Logout(organizations, reply), Err(denial)) => {
                 // Half a logout has removed the credential: its token is not served on.
                 for (org, _) in &organizations {
@@ -185,7 +162,7 @@ impl Broker {
                 }
                 deny(reply, denial);
             }
-            (Change::Rename(_, _, _, reply) | Change::Default(_, reply), Err(denial)) => {
+            (Change::Rename(_, reply) | Change::Default(_, reply), Err(denial)) => {
                 deny(reply, denial);
             }
         }
@@ -202,22 +179,6 @@ impl Broker {
         }
         names.push(Response::End(End {}));
         answer(reply, Answer::Many(names));
-    }
-
-    /// Moves a token and those who wait for it to the new alias.
-    fn renamed(&mut self, old: &Org, new: &Org, now: Now) {
-        if let Some(slot) = self.slots.remove(old)
-            && let Some(mut displaced) = self.slots.insert(new.clone(), slot)
-        {
-            let answers = displaced.forget(&being_changed(new), now.moment);
-            self.give(new, answers, now);
-        }
-        for org in self.attempts.values_mut().filter(|org| *org == old) {
-            new.clone_into(org);
-        }
-        self.tell_gone(old);
-        self.tell_renewed(new, now);
-        self.attend(new, now);
     }
 }
 
@@ -238,13 +199,6 @@ fn would_lose(organizations: &[Org]) -> Denial {
     Denial::new(ErrorCode::Usage, message).hint("ac-cred lock --yes")
 }
 
-fn being_changed(org: &Org) -> Denial {
-    Denial::new(
-        ErrorCode::Busy,
-        format!("{org} is being changed by another call"),
-    )
-}
-
 /// The organizations that a change is about.
 fn organizations(change: &Change) -> Vec<Org> {
     match change {
@@ -252,8 +206,8 @@ fn organizations(change: &Change) -> Vec<Org> {
         Change::Logout(organizations, _) => {
             organizations.iter().map(|(org, _)| org.clone()).collect()
         }
-        Change::Rename(old, new, ..) => vec![old.clone(), new.clone()],
-        Change::Default(..) | Change::Lock(_) | Change::LockIdle => Vec::new(),
+        Change::Rename(renaming, _) => vec![renaming.old.clone(), renaming.new.clone()],
+        Change::Default(..) | Change::Lock(_) | Change::LockIdle | Change::Mend => Vec::new(),
     }
 }
 
@@ -269,9 +223,11 @@ fn edits(change: &Change) -> Vec<Edit> {
             .iter()
             .map(|(org, _)| Edit::Remove(org.clone()))
             .collect(),
-        Change::Rename(old, new, ..) => vec![Edit::Rename(old.clone(), new.clone())],
+        Change::Rename(Renaming { old, new, .. }, _) => {
+            vec![Edit::Rename(old.clone(), new.clone())]
+        }
         Change::Default(org, _) => vec![Edit::Default(org.clone())],
-        Change::Lock(_) | Change::LockIdle => Vec::new(),
+        Change::Lock(_) | Change::LockIdle | Change::Mend => Vec::new(),
     }
 }
 
@@ -280,12 +236,26 @@ async fn carry_out(tools: Tools, change: Change) -> Finished {
     let turn = Arc::clone(&tools.turn);
     let _turn = turn.lock().await;
     let work = tokio::task::spawn_blocking(move || {
+        mend(&tools, &change);
         let written = write(&tools, &change);
         Changed { change, written }
     });
     match work.await {
         Ok(changed) => Finished::Changed(Box::new(changed)),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Ends what a crash has left half done, before a change that may depend on it.
+fn mend(tools: &Tools, change: &Change) {
+    match change {
+        Change::Login(..) | Change::Logout(..) | Change::Mend => {
+            if let Err(denial) = rename::mend(tools) {
+                tracing::warn!("a rename stays half done: {}", denial.message);
+            }
+        }
+        // A rename mends by itself; the others touch no credential, or lock them.
+        Change::Rename(..) | Change::Default(..) | Change::Lock(_) | Change::LockIdle => {}
     }
 }
 
@@ -313,15 +283,13 @@ fn write(tools: &Tools, change: &Change) -> Result<Written, Denial> {
                     .all(|(_, store)| *store == Store::Memory),
             )
         }
-        Change::Rename(old, new, store, _) => {
-            let credentials = tools.stores.of(*store);
-            credentials.rename(old, new)?;
-            write_settings(tools, change, *store == Store::Memory).inspect_err(|_| {
-                if let Err(error) = credentials.rename(new, old) {
-                    tracing::error!(%old, %new, "a credential stays under its new name: {error}");
-                }
+        Change::Rename(renaming, _) => {
+            let may_live_in_memory = renaming.store == Store::Memory;
+            rename::write(tools, renaming, || {
+                write_settings(tools, change, may_live_in_memory)
             })
         }
+        Change::Mend => Ok(Written::ToFile),
         Change::Default(..) => write_settings(tools, change, true),
         Change::Lock(_) => {
             tools.stores.lock();
@@ -361,8 +329,12 @@ fn write_login(
         return Ok(written);
     };
     place::keep(tools, store, &order.org, record)?;
-    let written = write_settings(tools, change, may_live_in_memory)
-        .inspect_err(|_| place::undo(tools, store, &order.org))?;
+    let written = write_settings(tools, change, may_live_in_memory).inspect_err(|_| {
+        // What cannot be flushed may be written all the same, and then leads to the new copy.
+        if !settings_file::leads_to(&tools.settings_path, &order.org, store) {
+            place::undo(tools, store, &order.org);
+        }
+    })?;
     let removed = tools
         .stores
         .of(old)

@@ -27,6 +27,8 @@ impl Broker {
         match opened {
             Ok(()) => {
                 self.tell(EventKind::Unlocked, None);
+                // What was locked when it was to be mended can be now.
+                self.mend();
                 answer(reply, Answer::One(Response::Done(Done {})));
             }
             Err(denial) => deny(reply, denial),

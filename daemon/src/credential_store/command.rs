@@ -71,7 +71,7 @@ struct Contents {
     commands: BTreeMap<Org, Entry>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     command: Vec<String>,
@@ -151,7 +151,7 @@ impl CommandStore {
     }
 
     fn exists(&self) -> bool {
-        std::fs::symlink_metadata(&self.path).is_ok()
+        private_file::may_exist(&self.path)
     }
 }
 
@@ -187,14 +187,15 @@ impl CredentialStore for CommandStore {
         self.change(|commands| commands.retain(|org, _| !orgs.contains(org)))
     }
 
-    fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError> {
+    fn copy(&self, from: &Org, to: &Org) -> Result<(), StoreError> {
         if !self.exists() {
             return Ok(());
         }
         self.change(|commands| {
-            if let Some(entry) = commands.remove(old) {
-                commands.insert(new.clone(), entry);
-            }
+            drop(match commands.get(from).cloned() {
+                Some(entry) => commands.insert(to.clone(), entry),
+                None => commands.remove(to),
+            });
         })
     }
 
@@ -316,8 +317,11 @@ mod tests {
             !text.contains("marker") && text.contains("\"a b\""),
             "{text}"
         );
-        store.rename(&org("acme"), &org("c")).unwrap();
+        store.copy(&org("acme"), &org("c")).unwrap();
+        assert!(store.keeps(&org("acme"), &kept).unwrap());
         assert!(store.keeps(&org("c"), &kept).unwrap());
+        store.copy(&org("none"), &org("acme")).unwrap();
+        assert!(!store.keeps(&org("acme"), &kept).unwrap());
         store.remove(&[org("b"), org("c")]).unwrap();
         let missing = store.load(&org("c")).unwrap_err();
         assert!(matches!(missing, StoreError::Missing(_)), "{missing}");

@@ -99,7 +99,7 @@ impl FileStore {
     /// Whether there is a file.
     #[must_use]
     pub fn exists(&self) -> bool {
-        std::fs::symlink_metadata(&self.path).is_ok()
+        private_file::may_exist(&self.path)
     }
 
     /// Counts wrong passphrases in a row, this attempt included.
@@ -220,11 +220,11 @@ impl CredentialStore for FileStore {
         self.change(|records| Ok(records.remove(orgs)))
     }
 
-    fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError> {
+    fn copy(&self, from: &Org, to: &Org) -> Result<(), StoreError> {
         if !self.exists() {
             return Ok(());
         }
-        self.change(|records| Ok(records.rename(old, new)))
+        self.change(|records| Ok(records.copy(from, to)))
     }
 }
 

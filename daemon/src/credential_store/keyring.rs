@@ -14,6 +14,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use ac_cred_proto::secret::{Credential, MAX_CREDENTIAL_LENGTH};
+use ac_cred_proto::settings::Store;
 use ac_cred_proto::{Denial, ErrorCode, Org};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -176,13 +177,18 @@ impl CredentialStore for KeyringStore {
         Ok(())
     }
 
-    fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError> {
-        let record = match self.load(old) {
-            Err(StoreError::Missing(_)) => return Ok(()),
+    fn copy(&self, from: &Org, to: &Org) -> Result<(), StoreError> {
+        let record = match self.load(from) {
+            Err(StoreError::Missing(_)) => return self.remove(std::slice::from_ref(to)),
             loaded => loaded?,
         };
-        self.save(new, &record)?;
-        self.remove(std::slice::from_ref(old))
+        self.save(to, &record)?;
+        // What it says is kept may be another's to keep: it is read back before one is removed.
+        if self.keeps(to, &record)? {
+            Ok(())
+        } else {
+            Err(StoreError::NotKept(Store::Keyring))
+        }
     }
 }
 

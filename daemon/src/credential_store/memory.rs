@@ -64,8 +64,8 @@ impl CredentialStore for MemoryStore {
         Ok(())
     }
 
-    fn rename(&self, old: &Org, new: &Org) -> Result<(), StoreError> {
-        self.held().rename(old, new);
+    fn copy(&self, from: &Org, to: &Org) -> Result<(), StoreError> {
+        self.held().copy(from, to);
         Ok(())
     }
 }

@@ -1,10 +1,12 @@
-//! Who may change the directory of a file.
+//! The directory of a file: made, verified, and flushed so that its files keep their names.
 
+use std::fs::DirBuilder;
 #[cfg(unix)]
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
-use crate::private_file::FileError;
+use crate::private_file::{FileError, system};
 
 /// Refuses a directory that belongs to somebody else or that others can change, where there is one:
 /// they could put another file into the place of one of its files.
@@ -41,5 +43,42 @@ pub fn verify_parent(path: &Path) -> Result<(), FileError> {
 /// None.
 #[cfg(not(unix))]
 pub fn verify_parent(_path: &Path) -> Result<(), FileError> {
+    Ok(())
+}
+
+/// Flushes the directory of a file, or of what a link leads to, so that the file keeps the name that
+/// it has.
+///
+/// # Errors
+///
+/// [`FileError`] when it cannot be flushed.
+pub fn flush_parent(path: &Path) -> Result<(), FileError> {
+    let target = path.canonicalize().map_err(system(path))?;
+    let directory = target.parent().unwrap_or(Path::new("/"));
+    flush_directory(directory).map_err(system(directory))
+}
+
+/// The directory of a file, made with mode 0700 where it is missing.
+///
+/// # Errors
+///
+/// [`FileError`] when it cannot be made.
+pub fn private_parent(path: &Path) -> Result<&Path, FileError> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(system(directory))?;
+    Ok(directory)
+}
+
+#[cfg(unix)]
+pub(super) fn flush_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(not(unix))]
+pub(super) fn flush_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -21,14 +21,8 @@ pub(crate) const IDENTITIES: [&str; 2] = [
     "AGE-SECRET-KEY-1N4G507A605ANE60XHRNP2X3M5E7FUZN0VWVRGQ8QYYLCR3A9PQPSPZD7PZ\n",
 ];
 
-/// Everything that rests in the directory of a home when nothing is under way.
-const USUAL: [&str; 5] = [
-    "config.lock",
-    "config.toml",
-    "credentials.age",
-    "credentials.identity",
-    "credentials.lock",
-];
+/// Everything that rests in the directory of a home when nothing is under way, but what is locked.
+const USUAL: [&str; 3] = ["config.toml", "credentials.age", "credentials.identity"];
 
 /// A home with `acme` and `beta` in an encrypted file.
 pub(crate) struct Home {
@@ -53,13 +47,18 @@ impl Home {
             write(path, text.as_bytes());
         }
         let unlock = json!({ "unlock": { "identity": home.identities()[0], "create": true } });
-        let answers = home.ask(&[unlock, login("acme", "old"), login("beta", "b")]);
-        assert_eq!(answers.len(), 3, "{answers:?}");
+        home.has_done(&[unlock, login("acme", "old"), login("beta", "b")]);
+        home
+    }
+
+    /// Asks for what is not denied.
+    pub(crate) fn has_done(&self, requests: &[Value]) {
+        let answers = self.ask(requests);
+        assert_eq!(answers.len(), requests.len(), "{answers:?}");
         assert!(
             answers.iter().all(|answer| answer.get("denied").is_none()),
             "{answers:?}"
         );
-        home
     }
 
     fn identities(&self) -> [PathBuf; 2] {
@@ -78,7 +77,18 @@ impl Home {
     /// Every path that a change looks at or writes.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         let directory = self.directory();
-        let more = ["config.new", "credentials.new"];
+        let more = [
+            "config.lock",
+            "credentials.lock",
+            "commands.json",
+            "commands.lock",
+            "commands.new",
+            "config.new",
+            "credentials.new",
+            "renaming.json",
+            "renaming.lock",
+            "renaming.new",
+        ];
         let names = USUAL.iter().chain(&more);
         let mut paths: Vec<_> = names.map(|name| directory.join(name)).collect();
         paths.extend(self.identities());
@@ -86,12 +96,12 @@ impl Home {
         paths
     }
 
-    /// The files that are there when nothing is under way.
-    pub(crate) fn usual_files(&self) -> Vec<PathBuf> {
-        USUAL
-            .iter()
-            .map(|name| self.directory().join(name))
-            .collect()
+    /// The files that are there when nothing is under way, with those of a change, but what is locked.
+    pub(crate) fn usual_files(&self, more: &[&str]) -> Vec<PathBuf> {
+        let names = USUAL.iter().chain(more);
+        let mut files: Vec<_> = names.map(|name| self.directory().join(name)).collect();
+        files.sort();
+        files
     }
 
     /// All files with their content.

@@ -28,40 +28,109 @@ const GONE: &str = "login_required";
 
 /// A change, and what each organization has before, in between and afterwards.
 struct Change {
+    /// What is asked for before.
+    first: fn() -> Vec<Value>,
     request: fn(&Home) -> Value,
     /// Alias, and what a `get` of it may answer; the last is what it answers when all is done.
     states: &'static [(&'static str, &'static [&'static str])],
+    /// What some organization has at all times.
+    always: Option<&'static str>,
+    /// The files that are there afterwards besides the usual ones.
+    leaves: &'static [&'static str],
 }
 
 const LOGIN: Change = Change {
+    first: Vec::new,
     request: |_| login("gamma", "new"),
     states: &[
         ("acme", &["token-of-old"]),
         ("beta", &["token-of-b"]),
         ("gamma", &[UNKNOWN, GONE, "token-of-new"]),
     ],
+    always: None,
+    leaves: &[],
 };
 
 const REPLACE: Change = Change {
+    first: Vec::new,
     request: |_| login("acme", "new"),
     states: &[
         ("acme", &["token-of-old", "token-of-new"]),
         ("beta", &["token-of-b"]),
     ],
+    always: None,
+    leaves: &[],
 };
 
 const LOGOUT: Change = Change {
+    first: Vec::new,
     request: |_| json!({ "logout": { "organization": "acme" } }),
     states: &[
         ("acme", &["token-of-old", GONE, UNKNOWN]),
         ("beta", &["token-of-b"]),
     ],
+    always: None,
+    leaves: &[],
 };
 
 const CHANGE_KEY: Change = Change {
+    first: Vec::new,
     request: |home| json!({ "change_passphrase": { "identity": home.second_identity() } }),
     states: &[("acme", &["token-of-old"]), ("beta", &["token-of-b"])],
+    always: Some("token-of-old"),
+    leaves: &[],
 };
+
+const MOVE_OUT: Change = Change {
+    first: Vec::new,
+    request: |_| move_to("acme", "command", &["/bin/echo", "old"]),
+    states: &[("acme", &["token-of-old"]), ("beta", &["token-of-b"])],
+    always: Some("token-of-old"),
+    leaves: &COMMANDS,
+};
+
+const MOVE_IN: Change = Change {
+    first: || vec![move_to("acme", "command", &["/bin/echo", "old"])],
+    request: |_| move_to("acme", "file", &[]),
+    states: &[("acme", &["token-of-old"]), ("beta", &["token-of-b"])],
+    always: Some("token-of-old"),
+    leaves: &COMMANDS,
+};
+
+const RENAME: Change = Change {
+    first: Vec::new,
+    request: |_| rename(),
+    states: RENAMED,
+    always: Some("token-of-old"),
+    leaves: &[],
+};
+
+const RENAME_COMMAND: Change = Change {
+    first: || vec![move_to("acme", "command", &["/bin/echo", "old"])],
+    request: |_| rename(),
+    states: RENAMED,
+    always: Some("token-of-old"),
+    leaves: &COMMANDS,
+};
+
+/// What rests where a credential is printed by a command.
+const COMMANDS: [&str; 1] = ["commands.json"];
+
+/// The states of a rename of `acme`.
+const RENAMED: &[(&str, &[&str])] = &[
+    ("acme", &["token-of-old", UNKNOWN]),
+    ("beta", &["token-of-b"]),
+    ("gamma", &[UNKNOWN, "token-of-old"]),
+];
+
+fn rename() -> Value {
+    json!({ "rename": { "old": "acme", "new": "gamma" } })
+}
+
+fn move_to(organization: &str, store: &str, command: &[&str]) -> Value {
+    let command = (!command.is_empty()).then(|| command.join("\n"));
+    json!({ "move": { "organization": organization, "to": store, "command": command, "wait_ms": 8_000 } })
+}
 
 fn login(organization: &str, credential: &str) -> Value {
     json!({ "login": {
@@ -91,12 +160,25 @@ fn a_change_of_key_that_is_cut_short_leaves_a_file_that_opens() {
     cut_short_everywhere(&CHANGE_KEY);
 }
 
+#[test]
+fn a_move_that_is_cut_short_leaves_the_credential_where_the_settings_say() {
+    cut_short_everywhere(&MOVE_OUT);
+    cut_short_everywhere(&MOVE_IN);
+}
+
+#[test]
+fn a_rename_that_is_cut_short_leaves_the_old_or_the_new_name() {
+    cut_short_everywhere(&RENAME);
+    cut_short_everywhere(&RENAME_COMMAND);
+}
+
 /// Makes a change again and again, each time cut short at another system call on the files.
 fn cut_short_everywhere(change: &Change) {
     if !has_program_or_skips("strace") {
         return;
     }
     let home = Home::new();
+    home.has_done(&(change.first)());
     let before = home.files();
     let strace = Strace::on(home.paths());
     let calls = strace.calls(&home.asking(&[(change.request)(&home)]));
@@ -105,7 +187,10 @@ fn cut_short_everywhere(change: &Change) {
     let mut cuts: Vec<Cut> = Vec::new();
     for call in &calls {
         cuts.push(Cut::Killed(call.clone()));
-        cuts.push(Cut::Refused(call.clone(), FAILS));
+        cuts.extend(
+            call.can_be_refused()
+                .then(|| Cut::Refused(call.clone(), FAILS)),
+        );
         let more = TAKES_NOTHING.iter().filter(|_| call.changes_something());
         cuts.extend(more.map(|error| Cut::Refused(call.clone(), error)));
     }
@@ -139,6 +224,11 @@ fn check(change: &Change, home: &Home, cut: &Cut, has_succeeded: bool) {
             "{cut:?}: {alias} has {state} of {may:?}"
         );
     }
+    let has = |token: &str| found.values().any(|state| state == token);
+    assert!(
+        change.always.is_none_or(has),
+        "{cut:?}: nobody has it: {found:?}"
+    );
     let again = home.ask(&[(change.request)(home), login("later", "key")]);
     let done = again.first().expect("it is answered");
     assert!(
@@ -146,6 +236,14 @@ fn check(change: &Change, home: &Home, cut: &Cut, has_succeeded: bool) {
             .is_none_or(|denial| denial["error"] == UNKNOWN),
         "{cut:?}: it cannot be done again: {done}"
     );
+    // Whoever writes a file next removes what is left beside it.
+    if change.leaves.starts_with(&COMMANDS) {
+        let echo = ["/bin/echo", "b"];
+        home.has_done(&[
+            move_to("beta", "command", &echo),
+            move_to("beta", "file", &[]),
+        ]);
+    }
     let later = again.last().expect("it is answered");
     assert!(later.get("logged_in").is_some(), "{cut:?}: {later}");
     for (alias, state) in states(change, home) {
@@ -156,8 +254,15 @@ fn check(change: &Change, home: &Home, cut: &Cut, has_succeeded: bool) {
             "{cut:?}: {alias}"
         );
     }
-    let names: Vec<PathBuf> = home.files().into_keys().collect();
-    assert_eq!(names, home.usual_files(), "{cut:?}: something is left");
+    // A file that is locked stays, whoever has made it.
+    let is_locked = |path: &PathBuf| path.extension().is_some_and(|end| end == "lock");
+    let names = home.files().into_keys().filter(|path| !is_locked(path));
+    let names: Vec<PathBuf> = names.collect();
+    assert_eq!(
+        names,
+        home.usual_files(change.leaves),
+        "{cut:?}: something is left"
+    );
 }
 
 /// What a later daemon answers to a `get` of each organization.

@@ -11,7 +11,7 @@ use ac_cred_tests::process::{has_program_or_skips, is_root_or_skips, skip};
 use tempfile::TempDir;
 
 use super::{
-    Change, LOGIN, LOGOUT, REPLACE, check,
+    Change, LOGIN, LOGOUT, MOVE_IN, MOVE_OUT, RENAME, REPLACE, check,
     home::Home,
     trace::{Cut, Strace, SystemCall},
 };
@@ -27,13 +27,14 @@ fn without_power_in_the_middle_of_a_change_the_disk_holds_the_old_or_the_new_sta
     if !is_able || !is_root_or_skips() {
         return;
     }
-    for change in [&LOGIN, &REPLACE, &LOGOUT] {
+    for change in [&LOGIN, &REPLACE, &LOGOUT, &MOVE_OUT, &MOVE_IN, &RENAME] {
         let Some(disk) = Disk::new() else {
             return skip("the system mounts no file system in a file");
         };
         let place = disk.mounted.clone();
         let outside = TempDir::new().expect("a directory can be made");
         let home = Home::at(outside, place);
+        home.has_done(&(change.first)());
         cut_off_everywhere(change, &home, disk);
     }
 }

@@ -34,6 +34,12 @@ pub(crate) struct SystemCall {
 }
 
 impl SystemCall {
+    /// Whether it does nothing where it fails; a descriptor is closed, and its locks go, even where
+    /// that is answered with an error.
+    pub(crate) fn can_be_refused(&self) -> bool {
+        self.name != "close"
+    }
+
     /// Whether it is one that a full or read-only file system refuses.
     pub(crate) fn changes_something(&self) -> bool {
         CHANGING.contains(&&*self.name)

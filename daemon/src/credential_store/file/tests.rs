@@ -95,7 +95,7 @@ fn uses(store: &FileStore) -> Vec<Result<(), StoreError>> {
         store.unlock(Some(passphrase(PASSPHRASE)), true),
         store.load(&org("acme")).map(drop),
         store.save(&org("acme"), &record("new")),
-        store.rename(&org("acme"), &org("beta")),
+        store.copy(&org("acme"), &org("beta")),
         store.remove(&[org("acme")]),
     ]
 }
@@ -108,9 +108,11 @@ fn a_change_of_one_credential_leaves_the_others() {
     let store = opened(&path);
     store.save(&org("beta"), &record("b-1")).unwrap();
     store.save(&org("acme"), &record("a-2")).unwrap();
-    store.rename(&org("beta"), &org("gamma")).unwrap();
+    store.copy(&org("beta"), &org("gamma")).unwrap();
     let some = |secret: &str| Some(secret.to_owned());
     let names = ["acme", "beta", "gamma"];
+    assert_eq!(held(&path, &names), ["a-2", "b-1", "b-1"].map(some));
+    store.copy(&org("none"), &org("beta")).unwrap();
     assert_eq!(held(&path, &names), [some("a-2"), None, some("b-1")]);
     store.remove(&[org("acme"), org("unknown")]).unwrap();
     assert_eq!(held(&path, &names), [None, None, some("b-1")]);
@@ -186,7 +188,7 @@ fn a_locked_file_is_neither_read_nor_changed() {
     for result in [
         store.load(&org("acme")).map(drop),
         store.save(&org("acme"), &record("new")),
-        store.rename(&org("acme"), &org("beta")),
+        store.copy(&org("acme"), &org("beta")),
         store.remove(&[org("acme")]),
     ] {
         assert_eq!(error_of(result).error, ErrorCode::Locked);
@@ -205,7 +207,7 @@ fn where_no_file_is_nothing_is_missing_but_the_credential() {
         ErrorCode::LoginRequired
     );
     store.remove(&[org("acme")]).unwrap();
-    store.rename(&org("acme"), &org("beta")).unwrap();
+    store.copy(&org("acme"), &org("beta")).unwrap();
     assert!(matches!(
         store.unlock(Some(passphrase(PASSPHRASE)), false),
         Err(StoreError::NotThere(_))
