@@ -4,6 +4,7 @@
 //! The client writes it so that everybody may read and change it. So what it says is shown before a
 //! secret is asked for, and not followed at all where nobody would see that.
 
+#[cfg(not(target_os = "macos"))]
 use std::env;
 use std::fs::{File, Metadata};
 use std::io;
@@ -14,6 +15,18 @@ use serde_json::{Map, Value};
 
 use crate::failure::visible;
 use crate::private_file;
+#[cfg(not(windows))]
+use crate::settings_file;
+
+/// The variable that says below which directory programs keep their settings on Linux.
+#[cfg(not(any(target_os = "macos", windows)))]
+pub(crate) const SETTINGS_VARIABLE: &str = "XDG_CONFIG_HOME";
+/// The directory of Appcircle's programs there.
+pub(crate) const VENDOR: &str = "@appcircle";
+/// That of the client in that one.
+pub(crate) const PROGRAM: &str = "cli-nodejs";
+/// The file in that one, on Windows a directory deeper.
+pub(crate) const FILE: &str = "config.json";
 
 /// The longest file that is read, in bytes; the client's own has some hundred.
 const MAX_LENGTH: u64 = 1_024 * 1_024;
@@ -200,29 +213,33 @@ fn collect(prefix: &str, below: &Map<String, Value>, content: &mut Content) {
 }
 
 /// Where the client keeps it.
+pub(crate) fn path() -> Option<PathBuf> {
+    let mut path = settings_directory()?;
+    path.extend([VENDOR, PROGRAM]);
+    if cfg!(windows) {
+        path.push("Config");
+    }
+    Some(path.join(FILE))
+}
+
+/// Below which directory programs keep their settings.
 #[cfg(target_os = "macos")]
-fn path() -> Option<PathBuf> {
-    let preferences = env::home_dir()?.join("Library/Preferences");
-    Some(preferences.join("@appcircle/cli-nodejs/config.json"))
+pub(crate) fn settings_directory() -> Option<PathBuf> {
+    Some(settings_file::home()?.join("Library/Preferences"))
 }
 
-/// Where the client keeps it.
+/// Below which directory programs keep their settings.
 #[cfg(windows)]
-fn path() -> Option<PathBuf> {
-    let roaming = env::var_os("APPDATA").map(PathBuf::from)?;
-    Some(roaming.join(r"@appcircle\cli-nodejs\Config\config.json"))
+pub(crate) fn settings_directory() -> Option<PathBuf> {
+    env::var_os("APPDATA").map(PathBuf::from)
 }
 
-/// Where the client keeps it.
+/// Below which directory programs keep their settings (XDG Base Directory).
 #[cfg(not(any(target_os = "macos", windows)))]
-fn path() -> Option<PathBuf> {
-    let said = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+pub(crate) fn settings_directory() -> Option<PathBuf> {
+    let said = env::var_os(SETTINGS_VARIABLE).map(PathBuf::from);
     let said = said.filter(|path| path.is_absolute());
-    let usual = || env::home_dir().map(|home| home.join(".config"));
-    Some(
-        said.or_else(usual)?
-            .join("@appcircle/cli-nodejs/config.json"),
-    )
+    said.or_else(|| Some(settings_file::home()?.join(".config")))
 }
 
 #[cfg(unix)]

@@ -8,6 +8,7 @@ use crate::screen::{Look, Paint, length};
 
 pub(crate) mod daemon;
 pub(crate) mod here;
+pub(crate) mod network;
 pub(crate) mod surroundings;
 
 /// What is known of one thing that can be wrong.

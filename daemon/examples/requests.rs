@@ -16,7 +16,7 @@ use ac_cred_proto::frame::Encoding;
 use ac_cred_proto::secret::{Credential, SessionToken};
 use ac_cred_proto::{Denial, ErrorCode, Request};
 use ac_credd::auth_api::target::Target;
-use ac_credd::auth_api::{AuthApi, Exchange, Look};
+use ac_credd::auth_api::{AuthApi, Exchange, Look, Seen};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::{Clock, SystemClock};
 use ac_credd::course::Course;
@@ -41,7 +41,7 @@ impl AuthApi for Generous {
     }
 
     fn look(&self, _target: Arc<Target>) -> Look {
-        Box::pin(async { Ok(None) })
+        Box::pin(async { Ok(Seen::default()) })
     }
 }
 

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ac_cred_proto::message::Step;
 use ac_cred_proto::secret::Credential;
 use ac_cred_proto::text::visible;
 use ac_cred_proto::{Denial, ErrorCode};
@@ -16,11 +17,13 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_A
 use zeroize::Zeroizing;
 
 use crate::auth_api::answer::Answer;
+use crate::auth_api::certificate::Certificate;
 use crate::auth_api::target::Target;
 use crate::clock::Clock;
 use crate::policy::slot::{Failure, Grant};
 
 pub mod answer;
+pub mod certificate;
 pub mod form;
 pub mod jwt;
 pub mod target;
@@ -37,9 +40,35 @@ pub const TOTAL_DEADLINE: Duration = Duration::from_secs(30);
 /// The future of an exchange.
 pub type Exchange = Pin<Box<dyn Future<Output = Result<Grant, Failure>> + Send>>;
 
-/// The future of a look at a server: how far its clock is ahead of this machine's, in seconds,
-/// where it tells the time.
-pub type Look = Pin<Box<dyn Future<Output = Result<Option<i32>, Failure>> + Send>>;
+/// The future of a look at a server.
+pub type Look = Pin<Box<dyn Future<Output = Result<Seen, Unseen>> + Send>>;
+
+/// What a look at a server shows.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// How far its clock is ahead of this machine's, in seconds, where it tells the time.
+    pub ahead: Option<i32>,
+    /// Its certificate, where it has one that can be read.
+    pub certificate: Option<Certificate>,
+}
+
+/// Why a server was not seen.
+#[derive(Debug)]
+pub struct Unseen {
+    /// What went wrong.
+    pub failure: Failure,
+    /// On which step, where that is known.
+    pub step: Option<Step>,
+}
+
+impl From<Failure> for Unseen {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            step: None,
+        }
+    }
+}
 
 /// What exchanges credentials: the Auth API, or a test's stand-in.
 pub trait AuthApi: Send + Sync + 'static {
@@ -85,13 +114,22 @@ impl AuthApi for HttpsAuthApi {
         Box::pin(async move {
             let client = client(Arc::clone(&target)).await?;
             let asked = client.head(&target.binding().auth_url).send();
-            let response = asked.await.map_err(|error| broken(&target, error))?;
+            let response = asked.await.map_err(|error| Unseen {
+                step: step_of(&target, &error),
+                failure: broken(&target, error),
+            })?;
             let answer = Answer {
                 date: text_of(response.headers(), &DATE),
                 wall: clock.now().wall,
                 ..Answer::default()
             };
-            Ok(answer.ahead())
+            let shown = response.extensions().get::<reqwest::tls::TlsInfo>();
+            Ok(Seen {
+                ahead: answer.ahead(),
+                certificate: shown
+                    .and_then(reqwest::tls::TlsInfo::peer_certificate)
+                    .and_then(certificate::read),
+            })
         })
     }
 }
@@ -143,6 +181,7 @@ fn build_client(target: &Target) -> Result<reqwest::Client, Failure> {
         .https_only(!target.allows_http())
         .tls_version_min(reqwest::tls::Version::TLS_1_2)
         .pool_max_idle_per_host(0)
+        .tls_info(true)
         .connect_timeout(CONNECT_DEADLINE);
     if let Some(pem) = target.ca_pem() {
         let certificates = reqwest::Certificate::from_pem_bundle(pem)
@@ -221,6 +260,27 @@ fn broken(target: &Target, error: reqwest::Error) -> Failure {
 fn unreachable(target: &Target, why: &str) -> Failure {
     let message = format!("{} could not be reached ({why})", target.host());
     Failure::Transient(Denial::new(ErrorCode::AuthApiUnreachable, message), None)
+}
+
+/// On which step the way to a server ended, as far as the error tells.
+fn step_of(target: &Target, error: &reqwest::Error) -> Option<Step> {
+    let told = |part: &str| {
+        // The outermost names the URL.
+        let mut next = std::error::Error::source(error);
+        std::iter::from_fn(|| {
+            let this = next?;
+            next = this.source();
+            Some(this.to_string())
+        })
+        .any(|text| text.to_lowercase().contains(part))
+    };
+    if told("certificate") || told("tls") || told("handshake") {
+        Some(Step::Tls)
+    } else if target.proxy().is_some() && error.is_connect() {
+        Some(Step::Proxy)
+    } else {
+        told("dns error").then_some(Step::Dns)
+    }
 }
 
 /// The innermost cause of an error, which names what really happened and no URL.

@@ -5,7 +5,7 @@
 //! [`Timestamp`]s.
 
 pub use self::audit::{Asked, Audit, Audited};
-pub use self::check::{Check, Checked, Server};
+pub use self::check::{Check, Checked, Server, Step};
 pub use self::destination::{Destination, DestinationOf};
 pub use self::event::{Event, EventKind, Watch};
 pub use self::login::{Login, Move, SaidSettings};

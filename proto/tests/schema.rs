@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use ac_cred_proto::argv::MAX_ARGV_LENGTH;
 use ac_cred_proto::endpoint::{SOCKET_VARIABLE, socket_name};
 use ac_cred_proto::frame::{Encoding, HEADER_LENGTH, MAX_LENGTH};
-use ac_cred_proto::message::{Asked, DEFAULT_WAIT_MS, EventKind, Server};
+use ac_cred_proto::message::{Asked, DEFAULT_WAIT_MS, EventKind, Server, Step};
 use ac_cred_proto::org::MAX_ORG_LENGTH;
 use ac_cred_proto::secret::{MAX_CREDENTIAL_LENGTH, MAX_TOKEN_LENGTH};
 use ac_cred_proto::settings::{CLOUD_API_URL, CLOUD_AUTH_URL, EndpointVersion, Kind, Store};
@@ -213,6 +213,7 @@ fn every_value_and_every_code_is_described_with_its_number() {
     check_values("warning", warnings.iter().map(String::as_str));
     let servers = Server::ALL.iter().map(|server| server.as_str());
     check_values("server", servers);
+    check_values("step", names(Step::ALL).iter().map(String::as_str));
     let events = names(EventKind::ALL);
     check_values("event", events.iter().map(String::as_str));
     check_values("asked", Asked::ALL.iter().map(|asked| asked.as_str()));

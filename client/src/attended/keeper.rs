@@ -12,7 +12,7 @@ use super::Attention;
 use super::official_settings;
 use super::private_directory::PrivateDirectory;
 use crate::call::Call;
-use crate::{lease, output};
+use crate::{appcircle_cli, lease, output};
 
 /// The file with the token alone.
 const TOKEN: &str = "token";
@@ -54,7 +54,7 @@ impl<'a> Keeper<'a> {
         if self.attention.is_official_cli {
             let config = own.join(CONFIG);
             official_settings::lay_out(&config).map_err(|error| unwritable(&error))?;
-            command.env(official_settings::VARIABLE, config);
+            command.env(appcircle_cli::SETTINGS_VARIABLE, config);
         }
         if let Some(name) = &self.attention.token_file {
             command.env(name, own.join(TOKEN));

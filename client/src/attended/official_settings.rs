@@ -4,7 +4,6 @@
 //! Versions 1.1 to 2.7.3 look for `@appcircle/cli-nodejs/config.json` below `XDG_CONFIG_HOME`, or
 //! else below `~/.config`, and for nothing in the environment (its sources, `config.ts`).
 
-use std::env;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -16,43 +15,25 @@ use ac_cred_proto::{Denial, ErrorCode};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::endpoint;
-
-/// The variable below whose directory programs look for their settings (XDG Base Directory).
-pub(super) const VARIABLE: &str = "XDG_CONFIG_HOME";
-/// The directory of Appcircle's programs there.
-const VENDOR: &str = "@appcircle";
-/// That of the command line in that one.
-const PROGRAM: &str = "cli-nodejs";
+use crate::appcircle_cli::{self, FILE, PROGRAM, VENDOR};
 
 /// Enough for the file besides its token, so that no copy is left by a growing buffer.
 const FILE_WITHOUT_TOKEN: usize = 4_096;
 
 /// The file, from the directory of settings.
 pub(super) fn file() -> PathBuf {
-    [VENDOR, PROGRAM, "config.json"].iter().collect()
+    [VENDOR, PROGRAM, FILE].iter().collect()
 }
 
 /// Makes a directory of settings in which all but the command line's are the user's own.
 pub(super) fn lay_out(own: &Path) -> io::Result<()> {
     let vendor = own.join(VENDOR);
     fs::create_dir_all(vendor.join(PROGRAM))?;
-    if let Some(users) = users() {
+    if let Some(users) = appcircle_cli::settings_directory() {
         link_all_but(VENDOR, &users, own)?;
         link_all_but(PROGRAM, &users.join(VENDOR), &vendor)?;
     }
     Ok(())
-}
-
-/// Where programs look for settings as it is.
-fn users() -> Option<PathBuf> {
-    let absolute = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let home = || absolute("HOME").or_else(endpoint::home);
-    absolute(VARIABLE).or_else(|| home().map(|home| home.join(".config")))
 }
 
 /// Links everything in a directory into another one; there may be nothing.

@@ -9,8 +9,8 @@ use ac_cred_proto::{Request, Response};
 use super::status::Known;
 use crate::call::{Call, Reach};
 use crate::cli::{self, USUAL_WAIT};
-use crate::deadline::{Deadline, telling};
-use crate::doctor::{Finding, Report, daemon, here, surroundings};
+use crate::deadline::{Deadline, telling, wall_clock};
+use crate::doctor::{Finding, Report, daemon, here, network, surroundings};
 use crate::failure::Failure;
 use crate::output;
 
@@ -28,7 +28,7 @@ pub(super) fn run(doctor: &cli::Doctor, reach: Reach) -> Result<(), Failure> {
     let settings = settings.unwrap_or_default();
     findings.extend(here::organization(&settings));
     findings.extend(here::sockets(Deadline::after(USUAL_WAIT)));
-    findings.extend(of_daemon(reach));
+    findings.extend(of_daemon(reach, &settings));
     findings.extend(around(&settings));
     let report = Report::of(findings);
     if doctor.json {
@@ -53,7 +53,7 @@ fn around(settings: &Settings) -> Vec<Finding> {
 }
 
 /// What the daemon tells, which is started where there is none.
-fn of_daemon(reach: Reach) -> Vec<Finding> {
+fn of_daemon(reach: Reach, settings: &Settings) -> Vec<Finding> {
     let known = match Known::ask(reach, None) {
         Ok(known) => known,
         Err(denial) => {
@@ -61,16 +61,16 @@ fn of_daemon(reach: Reach) -> Vec<Finding> {
         }
     };
     let Some(status) = known.daemon else {
-        return vec![Finding::note("daemon", "no daemon is running")];
+        return vec![Finding::note("daemon", "no daemon is running").fix("ac-cred daemon start")];
     };
     let mut findings = vec![daemon::version(&status)];
     findings.extend(daemon::stores(&status, &known.organizations));
     findings.extend(daemon::exchanges(&known.organizations));
-    findings.extend(servers(reach));
+    findings.extend(servers(reach, settings));
     findings
 }
 
-fn servers(reach: Reach) -> Vec<Finding> {
+fn servers(reach: Reach, settings: &Settings) -> Vec<Finding> {
     let asking = move || {
         let wait_ms = u32::try_from(PATIENCE.as_millis()).unwrap_or(u32::MAX);
         let request = Request::Check(Check {
@@ -85,7 +85,10 @@ fn servers(reach: Reach) -> Vec<Finding> {
         }
     };
     match telling(SILENCE, asking, slow) {
-        Some(Ok(responses)) => daemon::servers(&seen(responses.unwrap_or_default())),
+        Some(Ok(responses)) => {
+            let seen = seen(responses.unwrap_or_default());
+            network::findings(&seen, settings, wall_clock())
+        }
         Some(Err(denial)) => vec![Finding::fail("servers", &denial).or_fix("ac-cred daemon stop")],
         None => Vec::new(),
     }

@@ -12,7 +12,7 @@ use super::Finding;
 use crate::failure::quoted;
 use crate::launch::PASSPHRASE_FILE_VARIABLE;
 use crate::organization::VARIABLE;
-use crate::{endpoint, settings_file};
+use crate::{appcircle_cli, endpoint};
 
 /// Variables by which other programs find a proxy or trust a certificate authority.
 const UNHEEDED: [(&str, &str); 4] = [
@@ -30,7 +30,8 @@ pub(crate) fn environment(settings: &Settings) -> Vec<Finding> {
         let message = format!(
             "{SOCKET_VARIABLE} is set; MCP clients strip it, so name it in their configuration"
         );
-        findings.push(Finding::note("environment", message));
+        let fix = format!("unset {SOCKET_VARIABLE}");
+        findings.push(Finding::note("environment", message).fix(fix));
     }
     if is_set(VARIABLE) {
         let message =
@@ -83,10 +84,16 @@ pub(crate) fn passphrase(settings: &Settings) -> Option<Finding> {
 
 /// Whether the daemon outlives the session.
 pub(crate) fn linger() -> Option<Finding> {
-    let is_managed = Path::new("/run/systemd/system").is_dir();
-    let user = endpoint::user_name().filter(|_| is_managed)?;
+    lingers(Path::new("/"), &endpoint::user_name()?)
+}
+
+/// The same for a user of the system whose files are below `root`.
+fn lingers(root: &Path, user: &str) -> Option<Finding> {
+    if !root.join("run/systemd/system").is_dir() {
+        return None;
+    }
     let check = "linger";
-    if Path::new("/var/lib/systemd/linger").join(&user).exists() {
+    if root.join("var/lib/systemd/linger").join(user).exists() {
         return Some(Finding::ok(check, "the daemon outlives the session"));
     }
     let message = "the daemon may end when you log out; what rests in memory is lost then";
@@ -95,7 +102,7 @@ pub(crate) fn linger() -> Option<Finding> {
 
 /// The file in which the official CLI keeps its token.
 pub(crate) fn official_cli() -> Option<Finding> {
-    let path = official_file().filter(|path| path.is_file())?;
+    let path = appcircle_cli::path().filter(|path| path.is_file())?;
     let check = "appcircle cli";
     if !is_open_to_others(&path) {
         return Some(Finding::ok(check, "its file is private"));
@@ -109,28 +116,6 @@ pub(crate) fn official_cli() -> Option<Finding> {
     Some(Finding::fail(check, &denial.hint(fix)))
 }
 
-/// Where the official CLI keeps its token on this system.
-fn official_file() -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).map(PathBuf::from);
-    let base = if cfg!(windows) {
-        variable("APPDATA")?
-    } else if cfg!(target_os = "macos") {
-        settings_file::home()?.join("Library/Preferences")
-    } else {
-        let said = variable("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
-        match said {
-            Some(said) => said,
-            None => settings_file::home()?.join(".config"),
-        }
-    };
-    let below = if cfg!(windows) {
-        "@appcircle/cli-nodejs/Config/config.json"
-    } else {
-        "@appcircle/cli-nodejs/config.json"
-    };
-    Some(base.join(below))
-}
-
 /// Whether somebody else may read or change a file.
 #[cfg(unix)]
 fn is_open_to_others(path: &Path) -> bool {
@@ -142,4 +127,23 @@ fn is_open_to_others(path: &Path) -> bool {
 #[cfg(windows)]
 fn is_open_to_others(_path: &Path) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn a_session_that_takes_the_daemon_along_is_told_where_systemd_manages_it() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(lingers(root.path(), "me"), None);
+        fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
+        let found = lingers(root.path(), "me").unwrap();
+        let fix = Some("loginctl enable-linger".to_owned());
+        assert_eq!((found.verdict, found.fix), (Verdict::Note, fix));
+        fs::create_dir_all(root.path().join("var/lib/systemd/linger/me")).unwrap();
+        let found = lingers(root.path(), "me").unwrap();
+        assert_eq!(found.verdict, Verdict::Ok);
+    }
 }

@@ -1,20 +1,22 @@
-//! Whether the servers that organizations need can be reached: asked for their heads, without a
-//! credential.
+//! Whether the servers that organizations need, and the keyring, can be reached: servers are asked
+//! for their heads, without a credential.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ac_cred_proto::message::{Check, Checked, End, Server};
-use ac_cred_proto::settings::OrgSettings;
+use ac_cred_proto::message::{Check, Checked, End, Server, Step};
+use ac_cred_proto::settings::{OrgSettings, Settings, Store};
 use ac_cred_proto::{Denial, ErrorCode, Org, Response};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::auth_api::AuthApi;
+use crate::auth_api::certificate::Certificate;
+use crate::auth_api::{AuthApi, Seen};
 use crate::broker::job::{self, Finished, Tools, blocking};
 use crate::broker::{Answer, Broker, Reply, deny};
+use crate::credential_store::keyring::KeyringError;
 
 /// How many servers are looked at at a time: more would cost descriptors that exchanges need.
 const AT_ONCE: usize = 16;
@@ -40,9 +42,10 @@ impl Broker {
     pub(crate) fn check(&mut self, asked: &Check, reply: Reply) {
         match self.needs(asked) {
             Ok(needs) => {
+                let keyring = self.settings.settings().ok().and_then(in_keyring);
                 let wait = Duration::from_millis(asked.wait_ms.into());
                 self.jobs
-                    .spawn(look_at_all(self.tools.clone(), needs, wait, reply));
+                    .spawn(look_at_all(self.tools.clone(), needs, keyring, wait, reply));
             }
             Err(denial) => deny(reply, denial),
         }
@@ -94,9 +97,16 @@ fn ways(known: &OrgSettings) -> impl Iterator<Item = Way> {
 async fn look_at_all(
     tools: Tools,
     needs: BTreeMap<Way, Need>,
+    keyring: Option<(Org, u32)>,
     wait: Duration,
     reply: Reply,
 ) -> Finished {
+    let asking = async {
+        match keyring {
+            Some(keyring) => Some(ask_keyring(&tools, keyring, wait).await),
+            None => None,
+        }
+    };
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut looks = JoinSet::new();
     let mut found = Vec::new();
@@ -115,20 +125,31 @@ async fn look_at_all(
         while let Some(seen) = looks.join_next().await {
             let Ok((index, seen)) = seen else { continue };
             if let Some(checked) = found.get_mut(index) {
-                (checked.ahead, checked.problem) = match seen {
-                    Ok(ahead) => (ahead, None),
-                    Err(denial) => (None, Some(denial)),
-                };
+                take_over(checked, seen);
             }
         }
     };
     // Those that were not seen in time are told as such already.
-    timeout(wait, all).await.ok();
+    let (_, keyring) = tokio::join!(timeout(wait, all), asking);
     let found = found
         .into_iter()
+        .chain(keyring)
         .map(|found| Response::Checked(Box::new(found)));
     let answers = found.chain([Response::End(End {})]).collect();
     Finished::Answered(reply, Answer::Many(answers))
+}
+
+/// Puts what was seen in the place of what was to be seen.
+fn take_over(checked: &mut Checked, seen: Result<Seen, (Denial, Option<Step>)>) {
+    match seen {
+        Ok(seen) => {
+            (checked.ahead, checked.problem) = (seen.ahead, None);
+            if let Some(Certificate { signer, ends }) = seen.certificate {
+                (checked.signer, checked.certificate_ends) = (signer, Some(ends));
+            }
+        }
+        Err((denial, step)) => (checked.problem, checked.step) = (Some(denial), step),
+    }
 }
 
 /// What is told of a server as long as it has not been seen.
@@ -142,6 +163,9 @@ fn unseen(way: &Way, need: &Need, wait: Duration) -> Checked {
         problem: Some(Denial::new(ErrorCode::AuthApiUnreachable, message).hint(by_hand(way))),
         host,
         ahead: None,
+        step: None,
+        signer: None,
+        certificate_ends: None,
     }
 }
 
@@ -151,16 +175,17 @@ async fn look_at(
     way: Way,
     organization: Org,
     mut settings: OrgSettings,
-) -> Result<Option<i32>, Denial> {
+) -> Result<Seen, (Denial, Option<Step>)> {
     settings.auth_url = way.url.clone();
     // Whether a token may go without TLS is for those to say who send it.
     settings.allow_http |= way.server != Server::Auth;
     let named = organization.clone();
-    let target = blocking(move || job::target(&named, &settings)).await?;
-    api.look(Arc::new(target)).await.map_err(|failure| {
-        let denial = failure.denial().clone();
+    let target = blocking(move || job::target(&named, &settings));
+    let target = target.await.map_err(|denial| (denial, None))?;
+    api.look(Arc::new(target)).await.map_err(|unseen| {
+        let denial = unseen.failure.denial().clone();
         let hint = denial.hint.clone().unwrap_or_else(|| {
-            if denial.message.contains("certificate") {
+            if unseen.step == Some(Step::Tls) {
                 format!("ac-cred login {organization} --from {organization} --ca-file FILE")
             } else if way.proxy.is_some() {
                 format!("ac-cred login {organization} --from {organization} --proxy URL")
@@ -168,8 +193,47 @@ async fn look_at(
                 by_hand(&way)
             }
         });
-        denial.hint(hint)
+        (denial.hint(hint), unseen.step)
     })
+}
+
+/// The organization that the keyring is asked for, and how many others rest there: one of those,
+/// or whichever is known.
+fn in_keyring(settings: &Settings) -> Option<(Org, u32)> {
+    let mut there = settings.organizations.iter();
+    let mut there = there
+        .by_ref()
+        .filter(|(_, known)| known.store == Store::Keyring);
+    match there.next() {
+        Some((org, _)) => Some((
+            org.clone(),
+            u32::try_from(there.count()).unwrap_or(u32::MAX),
+        )),
+        None => settings
+            .organizations
+            .keys()
+            .next()
+            .map(|org| (org.clone(), 0)),
+    }
+}
+
+/// Whether the keyring takes a credential.
+async fn ask_keyring(tools: &Tools, (organization, others): (Org, u32), wait: Duration) -> Checked {
+    let keyring = tools.stores.keyring();
+    let asked = timeout(wait, blocking(move || Ok(keyring.check()))).await;
+    let asked = asked.unwrap_or(Ok(Err(KeyringError::Silent)));
+    let asked = asked.and_then(|asked| asked.map_err(|error| error.denial(&organization)));
+    Checked {
+        server: Server::Keyring,
+        problem: asked.err(),
+        organization,
+        others,
+        host: "the keyring".to_owned(),
+        ahead: None,
+        step: None,
+        signer: None,
+        certificate_ends: None,
+    }
 }
 
 /// The command by which a person sees what this machine sees.

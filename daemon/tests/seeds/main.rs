@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "../../../fuzz/subjects/answer.rs"]
 mod answer;
+#[path = "../../../fuzz/subjects/certificate.rs"]
+mod certificate;
 #[path = "../../../fuzz/subjects/connection.rs"]
 mod connection;
 #[path = "../../../fuzz/subjects/dispatcher.rs"]
@@ -29,6 +31,11 @@ const PLACES: usize = 16;
 #[test]
 fn answers_of_the_auth_api_are_read_without_harm() {
     meet("answer", answer::run);
+}
+
+#[test]
+fn certificates_are_read_without_harm() {
+    meet("certificate", certificate::run);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use ac_cred_proto::time::Timestamp;
 use ac_cred_proto::{Denial, ErrorCode, Request, Response};
 use ac_credd::auth_api::answer::Answer as ApiAnswer;
 use ac_credd::auth_api::target::Target;
-use ac_credd::auth_api::{AuthApi, Exchange, Look};
+use ac_credd::auth_api::{self, AuthApi, Exchange, Look};
 use ac_credd::broker::{Answer, Broker, Call, Identity, Parts};
 use ac_credd::clock::{Clock, Now};
 use ac_credd::course::Course;
@@ -192,7 +192,7 @@ impl AuthApi for Reached {
     }
 
     fn look(&self, _target: Arc<Target>) -> Look {
-        Box::pin(async { Ok(None) })
+        Box::pin(async { Ok(auth_api::Seen::default()) })
     }
 }
 

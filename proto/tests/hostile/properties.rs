@@ -8,7 +8,7 @@ use ac_cred_proto::message::{
     Asked, Audit, Audited, ChangePassphrase, Check, Checked, DaemonStatus, Destination,
     DestinationOf, Done, End, Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn,
     Login, LoginNeeds, Logout, Move, Name, OrganizationStatus, Outcome, Reject, Rename, Restart,
-    SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Watch,
+    SaidSettings, Server, Status, Step, Stop, TokenStatus, Unlock, Use, Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -382,19 +382,31 @@ fn audited() -> impl Strategy<Value = Response> {
 
 fn checked() -> impl Strategy<Value = Response> {
     let counts = (any::<u32>(), any::<Option<i32>>());
-    let problem = option::of(denial());
-    (select(Server::ALL), org(), text(), counts, problem).prop_map(
-        |(server, organization, host, (others, ahead), problem)| {
-            Response::Checked(Box::new(Checked {
-                server,
-                organization,
-                others,
-                host,
-                ahead,
-                problem,
-            }))
-        },
+    let problem = (option::of(denial()), option::of(select(Step::ALL)));
+    let certificate = (option::of(text()), option::of(time()));
+    (
+        select(Server::ALL),
+        org(),
+        text(),
+        counts,
+        problem,
+        certificate,
     )
+        .prop_map(
+            |(server, organization, host, (others, ahead), (problem, step), (signer, ends))| {
+                Response::Checked(Box::new(Checked {
+                    server,
+                    organization,
+                    others,
+                    host,
+                    ahead,
+                    problem,
+                    step,
+                    signer,
+                    certificate_ends: ends,
+                }))
+            },
+        )
 }
 
 fn response() -> impl Strategy<Value = Response> {

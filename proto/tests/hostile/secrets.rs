@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use ac_cred_proto::frame::{Encoding, FrameError};
 use ac_cred_proto::message::{
     Asked, Audited, Checked, DaemonStatus, Destination, Done, End, Event, EventKind, LastExchange,
-    Lease, LoggedIn, LoginNeeds, Name, OrganizationStatus, Outcome, PassphraseNeed, Server,
+    Lease, LoggedIn, LoginNeeds, Name, OrganizationStatus, Outcome, PassphraseNeed, Server, Step,
     TokenStatus, Warning,
 };
 use ac_cred_proto::secret::SessionToken;
@@ -87,6 +87,7 @@ impl Harmless for ErrorCode {}
 impl Harmless for EventKind {}
 impl Harmless for Asked {}
 impl Harmless for Server {}
+impl Harmless for Step {}
 impl Harmless for i32 {}
 impl<T: Harmless> Harmless for Option<T> {}
 
@@ -195,8 +196,12 @@ fn fields_of_checked(checked: &Checked) -> Vec<&dyn Harmless> {
         host,
         ahead,
         problem,
+        step,
+        signer,
+        certificate_ends,
     } = checked;
     let mut fields: Vec<&dyn Harmless> = vec![server, organization, others, host, ahead];
+    fields.extend::<[&dyn Harmless; 3]>([step, signer, certificate_ends]);
     fields.extend(problem.iter().flat_map(fields_of_denial));
     fields
 }

@@ -8,7 +8,8 @@ use ac_cred_proto::message::{
     Asked, Audit, Audited, ChangePassphrase, Check, Checked, DaemonStatus, Destination,
     DestinationOf, Done, End, Event, EventKind, Get, LastExchange, Lease, List, Lock, LoggedIn,
     Login, LoginNeeds, Logout, Move, Name, OrganizationStatus, Outcome, PassphraseNeed, Reject,
-    Rename, Restart, SaidSettings, Server, Status, Stop, TokenStatus, Unlock, Use, Warning, Watch,
+    Rename, Restart, SaidSettings, Server, Status, Step, Stop, TokenStatus, Unlock, Use, Warning,
+    Watch,
 };
 use ac_cred_proto::secret::{Credential, Passphrase, SessionToken};
 use ac_cred_proto::settings::{EndpointVersion, Kind, Store};
@@ -648,7 +649,8 @@ fn denials() -> Vec<Sample<Response>> {
 }
 
 fn findings() -> Vec<Sample<Response>> {
-    let found = |server: Server, ahead, problem| {
+    let found = |server: Server, ahead, problem: Option<Denial>, step| {
+        let is_shown = problem.is_none();
         Response::Checked(Box::new(Checked {
             server,
             organization: alias(),
@@ -656,6 +658,9 @@ fn findings() -> Vec<Sample<Response>> {
             host: format!("{}.appcircle.io", server.as_str()),
             ahead,
             problem,
+            step,
+            signer: is_shown.then(|| "Größte CA".to_owned()),
+            certificate_ends: is_shown.then(time),
         }))
     };
     let why = "api.appcircle.io could not be reached (connection refused)";
@@ -665,14 +670,19 @@ fn findings() -> Vec<Sample<Response>> {
         .map(|&server| {
             sample(
                 format!("finding of {server:?}"),
-                found(server, Some(-2), None),
+                found(server, Some(-2), None, None),
             )
         })
         .collect();
-    samples.push(sample(
-        "finding of a server that is not there",
-        found(Server::Api, None, Some(problem)),
-    ));
+    for step in [None]
+        .into_iter()
+        .chain(Step::ALL.iter().copied().map(Some))
+    {
+        samples.push(sample(
+            format!("finding of a server that is not there, {step:?}"),
+            found(Server::Api, None, Some(problem.clone()), step),
+        ));
+    }
     samples
 }
 

@@ -7,7 +7,7 @@ use ac_cred_proto::secret::Credential;
 use ac_cred_proto::{Denial, ErrorCode};
 use ac_credd::auth_api::answer::Answer;
 use ac_credd::auth_api::target::Target;
-use ac_credd::auth_api::{AuthApi, Exchange, Look};
+use ac_credd::auth_api::{self, AuthApi, Exchange, Look};
 use ac_credd::clock::Clock as _;
 use ac_credd::policy::Moment;
 use ac_credd::policy::slot::Failure;
@@ -196,6 +196,6 @@ impl AuthApi for Reached {
     }
 
     fn look(&self, _target: Arc<Target>) -> Look {
-        Box::pin(async { Ok(None) })
+        Box::pin(async { Ok(auth_api::Seen::default()) })
     }
 }
