@@ -7,7 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use ac_cred_tests::process::{has_program_or_skips, is_root_or_skips, skip};
+use ac_cred_tests::{
+    process::{has_program_or_skips, is_root_or_skips, skip},
+    world::{PATIENCE, eventually},
+};
 use tempfile::TempDir;
 
 use super::{
@@ -109,7 +112,9 @@ impl Disk {
     }
 
     fn unmount(&mut self) {
-        assert!(run("umount", &[], &[&self.mounted]), "it is in use");
+        // A process that was killed lets go of its files a moment later.
+        let is_free = || run("umount", &[], &[&self.mounted]);
+        assert!(eventually(PATIENCE, is_free), "it is in use");
         self.is_mounted = false;
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ac_cred_proto::{Request, message::List};
+use ac_cred_proto::{Request, endpoint::log_path, message::List};
 use ac_cred_tests::{
     auth_sim::Fault,
     process::{Process, skip},
@@ -116,12 +116,19 @@ fn the_next_daemon_has_given_up_what_the_first_had() {
     let Ok(descriptors) = next.descriptors() else {
         return skip("the system does not show the daemon's descriptors");
     };
-    let lock = world.socket().with_file_name("daemon.lock");
+    let own = [
+        world.socket().with_file_name("daemon.lock"),
+        log_path(&world.socket()),
+    ];
     for (number, target) in descriptors {
         let shown = target.display().to_string();
         let is_right = match number {
             0..=2 => shown == "/dev/null",
-            _ => target == lock || shown.starts_with("socket:") || shown.starts_with("anon_inode:"),
+            _ => {
+                own.contains(&target)
+                    || shown.starts_with("socket:")
+                    || shown.starts_with("anon_inode:")
+            }
         };
         assert!(is_right, "descriptor {number} leads to {shown}");
     }
