@@ -42,7 +42,7 @@ impl Verdict {
     fn shown(self) -> (&'static str, Paint) {
         match self {
             Self::Ok => ("ok", Paint::Green),
-            Self::Note => ("note", Paint::Yellow),
+            Self::Note => ("note", Paint::Magenta),
             Self::Fail => ("FAIL", Paint::Red),
         }
     }

@@ -18,6 +18,7 @@ mod doctor;
 mod endpoint;
 mod exit_code;
 mod failure;
+mod help;
 mod launch;
 mod lease;
 mod link;

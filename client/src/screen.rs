@@ -20,8 +20,8 @@ pub(crate) enum Paint {
     Bold,
     /// What is well.
     Green,
-    /// What is soon to change.
-    Yellow,
+    /// What is soon to change; yellow cannot be read on a light background.
+    Magenta,
     /// What failed.
     Red,
 }
@@ -32,7 +32,7 @@ impl Paint {
             Self::Plain => None,
             Self::Bold => Some("1"),
             Self::Green => Some("32"),
-            Self::Yellow => Some("33"),
+            Self::Magenta => Some("35"),
             Self::Red => Some("31"),
         }
     }

@@ -217,7 +217,7 @@ fn life(token: Option<TokenStatus>) -> (String, Paint) {
         None => ("none".to_owned(), Paint::Plain),
         // What has less is renewed when it is asked for.
         Some(token) if token.expires_in < token.lifetime / 4 => {
-            (span(token.expires_in.into()), Paint::Yellow)
+            (span(token.expires_in.into()), Paint::Magenta)
         }
         Some(token) => (span(token.expires_in.into()), Paint::Green),
     }
@@ -456,7 +456,7 @@ mod tests {
             "{painted:?}"
         );
         assert!(
-            painted[2].contains("\u{1b}[33m████\u{1b}[0m░"),
+            painted[2].contains("\u{1b}[35m████\u{1b}[0m░"),
             "{painted:?}"
         );
         assert!(

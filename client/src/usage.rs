@@ -13,6 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::cli::{Cli, Command};
 use crate::failure::usage;
 use crate::plain_get::plain_get;
+use crate::{help, output};
 
 /// Options that people expect to take a secret.
 const SECRET_OPTIONS: [&str; 8] = [
@@ -68,12 +69,20 @@ pub(crate) fn asks_for_json(words: &[OsString]) -> bool {
 fn refused(error: &clap::Error, words: &[OsString]) -> Typed {
     let kind = error.kind();
     if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
-        Typed::Help(error.render().to_string())
+        Typed::Help(fitted(error, words))
     } else if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        Typed::Nothing(error.render().to_string())
+        Typed::Nothing(fitted(error, words))
     } else {
         Typed::Wrong(mistake(error, words))
     }
+}
+
+/// What is to be read, for the terminal that it is read at.
+fn fitted(error: &clap::Error, words: &[OsString]) -> String {
+    let program = OsString::from("ac-cred");
+    let command = help::fitted(Cli::command(), output::look());
+    let again = command.try_get_matches_from(std::iter::once(&program).chain(words));
+    again.as_ref().err().unwrap_or(error).render().to_string()
 }
 
 /// The refusal of a secret among the words.

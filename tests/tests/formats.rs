@@ -226,7 +226,77 @@ fn names_and_words_of_a_server_act_in_no_format() {
         let line = format!("eval \"$(ac-cred get acme {})\"", format.join(" "));
         world.shell(&line).run().succeeded();
     }
+    tells_nothing_that_acts(&world);
     assert!(!world.home().join("pwned").exists());
+}
+
+/// What tells of an exchange that failed steers nothing.
+#[track_caller]
+fn tells_nothing_that_acts(world: &World) {
+    for words in [
+        &["status"][..],
+        &["status", "--json"],
+        &["status", "--short"],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["audit"],
+        &["audit", "--json"],
+        &["list"],
+        &["which"],
+        &["exec", "acme", "--", "true"],
+        &["login", "acme", "--from", "acme"],
+    ] {
+        let output = world.ac_cred(words).run();
+        assert!(!output.stdout.is_empty() || !output.stderr.is_empty());
+        assert_acts_nowhere(&output);
+    }
+}
+
+#[test]
+fn a_repositorys_file_acts_in_no_format() {
+    let world = World::new();
+    world.login("acme");
+    for content in [
+        "organization = \"x';touch pwned;'\"",
+        "organization = \"$(touch pwned)\"",
+        "organization = \"a\\n::add-mask::a\"",
+        "organization = \"a\\u001b[2J\"",
+        "organization = \"acme\"\nauth_url = \"https://evil.example\"",
+        "\u{1b}[2J::warning::x\n$(touch pwned)",
+        "organization = \"nobody\"",
+    ] {
+        world.write(".ac-cred.toml", content);
+        for format in FORMATS {
+            let output = world.ac_cred([&["get"], format].concat()).run();
+            output.refused(6);
+            assert_acts_nowhere(&output);
+            let line = format!("eval \"$(ac-cred get {})\"", format.join(" "));
+            world.shell(&line).run().succeeded();
+        }
+        for words in [
+            &["which"][..],
+            &["which", "--json"],
+            &["use", "--approve"],
+            &["doctor"],
+        ] {
+            assert_acts_nowhere(&world.ac_cred(words).run());
+        }
+    }
+    assert!(!world.home().join("pwned").exists());
+}
+
+/// Nothing that was said steers a terminal or the runner of GitHub.
+#[track_caller]
+fn assert_acts_nowhere(output: &Output) {
+    for text in [&output.stdout, &output.stderr] {
+        let is_plain =
+            |letter: char| letter == '\n' || !(letter.is_control() || letter == '\u{202e}');
+        assert!(text.chars().all(is_plain), "{output:?}");
+        assert!(
+            !text.lines().any(|line| line.starts_with("::")),
+            "{output:?}"
+        );
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use ac_cred_tests::{
     auth_sim::Fault,
     keyring::{Keyring, OnBus},
     process::{Foreground, Process, skip},
-    world::{Account, Output, PATIENCE, Run, Running, World},
+    world::{Account, Output, PATIENCE, Run, Running, World, eventually},
 };
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -64,6 +64,43 @@ fn the_daemons_memory_holds_no_credential_and_after_a_logout_no_token() {
 #[test]
 fn after_a_lock_the_daemons_memory_holds_neither_credential_nor_token() {
     no_secret_is_in_memory_after(&["lock", "--yes"]);
+}
+
+#[test]
+fn the_kernel_keeps_no_connection_of_an_exchange() {
+    let world = World::new();
+    world.login("acme");
+    let daemon = Process(world.daemon_pid().expect("a daemon runs"));
+    if daemon.descriptors().is_err() {
+        return skip("the system does not show the daemon's descriptors");
+    }
+    let gate = world.sim().hold();
+    let get = world.ac_cred(["get", "acme", "--refresh", "-q"]).spawn();
+    assert!(gate.wait_for(1, PATIENCE));
+    assert!(has_tcp(daemon), "the search does not find what is there");
+    gate.release();
+    get.wait().succeeded();
+    assert!(eventually(PATIENCE, || !has_tcp(daemon)));
+}
+
+/// Whether a process has a TCP socket, in whatever state.
+fn has_tcp(process: Process) -> bool {
+    let tables = ["net/tcp", "net/tcp6"]
+        .map(|table| fs::read_to_string(process.path(table)).unwrap_or_default());
+    // The inode of a socket is the tenth of its columns.
+    let inodes: BTreeSet<&str> = tables
+        .iter()
+        .flat_map(|table| table.lines().skip(1))
+        .filter_map(|line| line.split_whitespace().nth(9))
+        .collect();
+    let descriptors = process.descriptors().expect("they were shown before");
+    descriptors.iter().any(|(_, target)| {
+        let target = target.to_string_lossy();
+        let inode = target
+            .strip_prefix("socket:[")
+            .and_then(|rest| rest.strip_suffix(']'));
+        inode.is_some_and(|inode| inodes.contains(inode))
+    })
 }
 
 fn no_secret_is_in_memory_after(words: &[&str]) {

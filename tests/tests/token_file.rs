@@ -63,6 +63,28 @@ fn the_file_holds_a_valid_token_as_long_as_the_program_runs() {
 }
 
 #[test]
+fn a_token_that_the_api_rejects_in_the_middle_of_a_run_is_replaced_in_the_file() {
+    let world = World::new();
+    // Long before it is renewed for its age, the token is looked at, after half of its life.
+    world.sim().set_lifetime(24);
+    world.login("acme");
+    let (running, path) = wait_beside(&world, &["exec", "acme", "--token-file", "T"]);
+    let first = fs::read_to_string(&path).expect("there is always one");
+    let reject = world.ac_cred(["reject", "acme"]).stdin(&first).run();
+    reject.succeeded();
+    let second = world.get("acme");
+    assert_ne!(first, second);
+    let has_second = || fs::read_to_string(&path).expect("there is always one") == second;
+    assert!(
+        eventually(PATIENCE, has_second),
+        "the file keeps the rejected one"
+    );
+    assert_eq!(world.call(&second).status, 200);
+    world.write("stop", "");
+    running.wait().succeeded();
+}
+
+#[test]
 fn a_token_that_is_not_renewed_is_told_once_and_the_program_goes_on() {
     let world = World::new();
     world.sim().set_lifetime(4);

@@ -1,11 +1,16 @@
 //! How the daemon starts: with nothing of its caller's, and only where and from where it may.
 
-use std::{ffi::OsStr, fs, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 use ac_cred_proto::endpoint::log_path;
 use ac_cred_tests::{
     process::{Foreground, Process, is_root_or_skips, skip},
-    world::World,
+    world::{Run, World},
 };
 
 use rustix::process::getuid;
@@ -219,37 +224,86 @@ fn without_a_place_for_a_socket_the_variable_is_named() {
 }
 
 #[test]
-fn without_a_home_a_login_lasts_as_long_as_the_daemon() {
+fn without_a_home_or_with_one_that_is_read_only_a_login_lasts_as_long_as_the_daemon() {
+    if !is_root_or_skips() {
+        return;
+    }
+    for home in [None, Some("/")] {
+        let world = World::new();
+        let stranger = Stranger::new(&world, home);
+        let output = stranger.log_in("acme", "memory").run();
+        output.succeeded().says("until the daemon stops");
+        let get = stranger.ac_cred(&["get", "acme"]).run();
+        let token = get.succeeded().stdout.trim_end();
+        assert_eq!(world.call(token).status, 200, "{home:?}");
+        stranger.ac_cred(&["daemon", "stop"]).run().succeeded();
+        assert!(world.daemons().is_empty());
+    }
+}
+
+#[test]
+fn a_home_of_somebody_else_is_refused_and_left_as_it_is() {
     if !is_root_or_skips() {
         return;
     }
     let world = World::new();
-    let client = open_to_strangers(&world);
-    let socket = directory_of_stranger(&world, "run-of-stranger").join("v1.sock");
-    let account = world.account("acme");
-    let url = world.sim().url();
-    let ac_cred = |words: &[&str]| {
-        let run = as_stranger(&world, &client).args(words);
-        run.env("AC_CRED_SOCKET", &socket).env_remove("HOME")
-    };
-    let login = [
-        "login",
-        "acme",
-        "--stdin",
-        "--store",
-        "memory",
-        "--auth-url",
-        &url,
-    ];
-    let output = ac_cred(&login)
-        .args(["--ca-file".as_ref(), world.ca_file().as_os_str()])
-        .stdin(&account.key)
-        .run();
-    output.succeeded().says("until the daemon stops");
-    let token = ac_cred(&["get", "acme"]).run().succeeded().stdout.clone();
-    assert_eq!(world.call(token.trim_end()).status, 200);
-    ac_cred(&["daemon", "stop"]).run().succeeded();
-    assert!(world.daemons().is_empty());
+    let home = world.home().join("of-somebody-else");
+    fs::create_dir(&home).unwrap();
+    mode(&home, 0o700);
+    let stranger = Stranger::new(&world, home.to_str());
+    for store in ["memory", "file"] {
+        let login = stranger.log_in("acme", store).run();
+        login.refused(6).says(&home.to_string_lossy());
+    }
+    for words in [
+        &["get", "acme"][..],
+        &["list"],
+        &["status"],
+        &["logout", "--all"],
+    ] {
+        let output = stranger.ac_cred(words).run();
+        output.refused(6).says("permission denied");
+    }
+    assert_eq!(
+        fs::read_dir(&home).unwrap().count(),
+        0,
+        "something was written"
+    );
+}
+
+/// A user without a name, a bus or a runtime directory, who says where the socket is.
+struct Stranger<'a> {
+    world: &'a World,
+    client: PathBuf,
+    socket: PathBuf,
+    home: Option<&'a str>,
+}
+
+impl<'a> Stranger<'a> {
+    fn new(world: &'a World, home: Option<&'a str>) -> Self {
+        Self {
+            world,
+            client: open_to_strangers(world),
+            socket: directory_of_stranger(world, "run-of-stranger").join("v1.sock"),
+            home,
+        }
+    }
+
+    fn ac_cred(&self, words: &[&str]) -> Run {
+        let run = as_stranger(self.world, &self.client).args(words);
+        let run = run.env("AC_CRED_SOCKET", &self.socket);
+        match self.home {
+            Some(home) => run.env("HOME", home),
+            None => run.env_remove("HOME"),
+        }
+    }
+
+    fn log_in(&self, alias: &str, store: &str) -> Run {
+        let key = self.world.account(alias).key;
+        let login = self.ac_cred(&["login", alias, "--stdin", "--store", store]);
+        let login = login.args(["--auth-url", &self.world.sim().url(), "--ca-file"]);
+        login.args([self.world.ca_file()]).stdin(key)
+    }
 }
 
 fn daemon(world: &World) -> Process {
