@@ -115,7 +115,7 @@ fn the_first_call_starts_a_daemon_behind_systemds_socket() {
     let run = run.args([format!("--listen={}", socket.display())]);
     let run = run.args([world.programs().join("ac-credd")]);
     let daemon = run.spawn();
-    assert!(eventually(PATIENCE, || socket.exists()));
+    assert!(eventually(PATIENCE, || is_listened_on(&socket)));
     // A socket unit says so by itself.
     mode(&socket, 0o600);
     world.login("acme");
@@ -219,4 +219,14 @@ fn shell(world: &World, descriptor: OwnedFd, line: &str, program: &str) -> Foreg
         .env("AC_CRED_SOCKET", world.socket())
         .stdin(descriptor);
     Foreground::spawn(command)
+}
+
+/// Whether a socket has been bound and is listened on: unix(7) and proc(5) have the flag.
+fn is_listened_on(socket: &Path) -> bool {
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let path = socket.display().to_string();
+    sockets
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .any(|fields| fields.get(3) == Some(&"00010000") && fields.last() == Some(&&*path))
 }
