@@ -62,6 +62,8 @@ impl Call {
             }),
             None => Request::Get(Get {
                 organization: organization.clone(),
+                // The daemon's own wish is five minutes; a demand would turn down a token that the
+                // server still takes while the Auth API is away.
                 min_ttl: None,
                 refresh: false,
                 wait_ms,

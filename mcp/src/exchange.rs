@@ -126,7 +126,9 @@ impl Exchange {
             Body::Json(rest) => rest.reason().await.ok(),
             Body::Events(_) | Body::Other => None,
         };
-        let told = told.and_then(|body| message::told_error(&self.mask.message(body)));
+        let told = told
+            .and_then(|body| self.mask.message(body))
+            .and_then(|body| message::told_error(&body));
         Err(Trouble::Server(match told {
             Some(told) => format!("{why}: {told}"),
             None => why,

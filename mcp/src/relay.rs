@@ -97,7 +97,8 @@ impl Bridge {
                 if !self.forward(answer.clone(), awaited).await? || awaited.is_empty() {
                     return Ok(());
                 }
-                let told = message::told_error(&self.exchange.mask().message(answer));
+                let told = self.exchange.mask().message(answer);
+                let told = told.and_then(|answer| message::told_error(&answer));
                 Err(Trouble::Server(match told {
                     Some(told) => format!("{host} refused it: {told}"),
                     None => format!("{host} answered another question"),
@@ -180,10 +181,11 @@ impl Bridge {
     /// Hands the server's message to the client, and takes the ids that it answers out of `awaited`;
     /// false when the client is gone.
     async fn forward(&self, text: String, awaited: &mut Vec<Value>) -> Result<bool, Trouble> {
-        let answered = message::answered(&text)
-            .ok_or_else(|| Trouble::Server("the MCP server sent what is no message".to_owned()))?;
-        awaited.retain(|id| !answered.contains(id));
+        let no_message = || Trouble::Server("the MCP server sent what is no message".to_owned());
+        let answered = message::answered(&text).ok_or_else(no_message)?;
         let text = self.exchange.mask().message(message::one_line(text));
+        let text = text.ok_or_else(no_message)?;
+        awaited.retain(|id| !answered.contains(id));
         Ok(self.emit(text).await)
     }
 }

@@ -202,6 +202,7 @@ impl Bridge {
             return Err(no_session());
         }
         let answer = self.exchange.mask().message(message::one_line(answer));
+        let answer = answer.ok_or_else(no_session)?;
         Ok(Opened {
             introduction: Introduction::read(&answer),
             answer,

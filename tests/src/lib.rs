@@ -9,5 +9,6 @@ pub mod mcp_sim;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod source;
+pub mod tunnel_proxy;
 #[cfg(unix)]
 pub mod world;

@@ -1,8 +1,4 @@
-//! The seeds of the fuzz targets, met without libFuzzer: each subject takes each of them as it is,
-//! cut short, and with a byte changed.
-
-use std::fs;
-use std::path::{Path, PathBuf};
+//! The seeds of the daemon's fuzz targets, met without libFuzzer.
 
 #[path = "../../../fuzz/subjects/answer.rs"]
 mod answer;
@@ -18,6 +14,8 @@ mod frame;
 mod helper;
 #[path = "../../../fuzz/subjects/jwt.rs"]
 mod jwt;
+#[path = "../../../fuzz/seeds/meeting.rs"]
+mod meeting;
 #[path = "../../../fuzz/subjects/project_file.rs"]
 mod project_file;
 #[path = "../../../fuzz/subjects/record.rs"]
@@ -25,8 +23,7 @@ mod record;
 #[path = "../../../fuzz/subjects/settings.rs"]
 mod settings;
 
-/// At how many places each seed is cut and changed.
-const PLACES: usize = 16;
+use meeting::meet;
 
 #[test]
 fn answers_of_the_auth_api_are_read_without_harm() {
@@ -76,30 +73,4 @@ fn records_of_the_encrypted_file_are_read_without_harm() {
 #[test]
 fn settings_are_read_without_harm() {
     meet("settings", settings::run);
-}
-
-fn meet(target: &str, run: fn(&[u8])) {
-    for seed in seeds(target) {
-        let bytes = fs::read(&seed).expect("a seed can be read");
-        run(&bytes);
-        for place in (0..bytes.len()).step_by(bytes.len().div_ceil(PLACES).max(1)) {
-            run(&bytes[..place]);
-            let mut changed = bytes.clone();
-            changed[place] ^= 0x15;
-            run(&changed);
-        }
-    }
-}
-
-fn seeds(target: &str) -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/seeds")
-        .join(target);
-    let files = fs::read_dir(directory).expect("the seeds are there");
-    let mut paths: Vec<PathBuf> = files
-        .map(|file| file.expect("they can be listed").path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() > 2, "the seeds of {target} have moved");
-    paths
 }

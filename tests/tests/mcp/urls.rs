@@ -1,6 +1,6 @@
 //! Where a token may be sent: to the organization's MCP server, or with `--url` to one of its hosts.
 
-use ac_cred_tests::{mcp_sim::McpSim, world::World};
+use ac_cred_tests::{mcp_sim::McpSim, tunnel_proxy::TunnelProxy, world::World};
 
 use crate::client::{Client, error, text};
 use crate::{log_in, logged_in};
@@ -43,6 +43,31 @@ fn https_is_verified_with_the_organizations_own_authority() {
     let mut client = Client::start(&world, &["acme"]);
     client.initialize();
     assert_eq!(text(&client.hello(1)), "hello, call 1");
+}
+
+#[test]
+fn the_proxy_of_the_organization_is_gone_through_and_sees_nothing_but_a_tunnel() {
+    let world = World::new();
+    let config = world.sim().server_config().expect("it speaks TLS");
+    let (mcp, proxy) = (McpSim::start_with(config), TunnelProxy::start());
+    let account = world.account("acme");
+    let login = world.login_with("acme", account.key);
+    let said = ["--store", "memory", "--mcp-url", &mcp.url(), "--proxy"];
+    login.args(said).args([proxy.url()]).run().succeeded();
+    let exchanges = proxy.asked();
+    assert!(!exchanges.is_empty());
+    let mut client = Client::start(&world, &["acme"]);
+    client.initialize();
+    assert_eq!(text(&client.hello(1)), "hello, call 1");
+    let authority = mcp.url();
+    let authority = authority.trim_start_matches("https://");
+    let tunnel = format!(
+        "CONNECT {} HTTP/1.1\r\n",
+        authority.trim_end_matches("/mcp")
+    );
+    let asked = proxy.asked();
+    assert!(!asked.is_empty(), "the proxy was gone around");
+    assert!(asked.iter().all(|line| *line == tunnel), "{asked:?}");
 }
 
 #[test]
