@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,6 +31,14 @@ fn the_extension_works_in_a_real_vscode() {
     let login = world.login_with("acme", &account.key);
     let login = login.args(["--store", "memory", "--mcp-url", &server.url()]);
     login.run().succeeded();
+    world.login("beta");
+    let listed = world.write("listed", "");
+    let list = listed.clone();
+    server.observe(Box::new(move |seen| {
+        if seen.method == "tools/list" {
+            fs::write(&list, &seen.token).expect("a file of the test can be written");
+        }
+    }));
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let script = tests.join("../editors/vscode/test/in-code-server.js");
     let mut run = world
@@ -37,7 +46,9 @@ fn the_extension_works_in_a_real_vscode() {
         .args([script])
         .env(INSTALLED, &installed)
         .env(PACKED, packed)
-        .env("AC_CRED_PROGRAM", world.programs().join("ac-cred"));
+        .env("AC_CRED_PROGRAM", world.programs().join("ac-cred"))
+        .env("AC_CRED_KEY", &account.key)
+        .env("AC_CRED_LISTED", &listed);
     for name in PICTURES {
         if let Some(path) = said(name) {
             run = run.env(name, path);
@@ -46,5 +57,6 @@ fn the_extension_works_in_a_real_vscode() {
     let output = run.patient(Duration::from_mins(10)).run();
     let printed = format!("{}{}", output.stdout, output.stderr);
     assert!(output.code == 0, "{printed}");
-    assert!(printed.contains("6 passed, 0 failed"), "{printed}");
+    assert!(printed.contains("10 passed, 0 failed"), "{printed}");
+    assert_eq!(server.refusals(), 0);
 }

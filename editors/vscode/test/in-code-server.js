@@ -2,52 +2,73 @@
 //
 // AC_CRED_CODE_SERVER is the folder where npm has installed code-server and playwright-core,
 // AC_CRED_VSIX the packed extension, AC_CRED_PROGRAM the client; the daemon of AC_CRED_SOCKET knows
-// `acme`, whose MCP server is a simulator. AC_CRED_PICTURE, if set, is where a picture goes.
+// `acme`, whose key is AC_CRED_KEY and whose MCP server writes the token for which it last listed its
+// tools to AC_CRED_LISTED, and `beta`. AC_CRED_PICTURE, if set, is where a picture goes.
 
 const assert = require("node:assert/strict");
 const { execFileSync, spawn } = require("node:child_process");
-const { mkdirSync, readFileSync, existsSync, writeFileSync } = require("node:fs");
-const { createServer } = require("node:net");
+const { cpSync, mkdirSync, readFileSync, writeFileSync } = require("node:fs");
+const { connect, createServer } = require("node:net");
 const { join } = require("node:path");
+const { createInterface } = require("node:readline");
 
 const installed = process.env.AC_CRED_CODE_SERVER;
 const { chromium } = require(join(installed, "node_modules/playwright-core"));
 const codeServer = join(installed, "node_modules/code-server/out/node/entry.js");
 const node = join(installed, "bin/node");
 const program = process.env.AC_CRED_PROGRAM;
+const key = process.env.AC_CRED_KEY;
 const printedBy = (...words) => execFileSync(program, words, { encoding: "utf8" }).trim();
 
 const home = join(process.env.HOME, "vscode");
 const folder = join(home, "project");
+const listed = process.env.AC_CRED_LISTED;
+const launched = join(home, "launched.txt");
+const insideSocket = join(home, "inside.sock");
 const places = ["--user-data-dir", join(home, "data"), "--extensions-dir", join(home, "extensions")];
 
 function prepare() {
   mkdirSync(join(folder, ".vscode"), { recursive: true });
   mkdirSync(join(home, "data/User"), { recursive: true });
   const settings = {
-    "acCred.program": program,
     "acCred.organization": "acme",
     "security.workspace.trust.enabled": false,
     "workbench.startupEditor": "none",
     "workbench.colorTheme": "Default Light Modern",
     "telemetry.telemetryLevel": "off",
+    // A terminal that is drawn on a canvas cannot be read.
+    "terminal.integrated.gpuAcceleration": "off",
   };
   writeFileSync(join(home, "data/User/settings.json"), JSON.stringify(settings));
+  // A program is named where it runs, and not where the browser is.
+  mkdirSync(join(home, "data/Machine"), { recursive: true });
+  writeFileSync(join(home, "data/Machine/settings.json"), JSON.stringify({ "acCred.program": program }));
+  const inputs = [{ id: "appcircle", type: "command", command: "acCred.getToken", args: "acme" }];
+  const env = { AC_ACCESS_TOKEN: "${input:appcircle}" };
   const tasks = {
     version: "2.0.0",
-    inputs: [{ id: "appcircle", type: "command", command: "acCred.getToken", args: "acme" }],
+    inputs,
     tasks: [
       {
         label: "release",
         type: "shell",
         command: 'printf %s "$AC_ACCESS_TOKEN" > seen.txt',
-        options: { env: { AC_ACCESS_TOKEN: "${input:appcircle}" } },
+        options: { env },
         presentation: { reveal: "never" },
+        problemMatcher: [],
       },
     ],
   };
   writeFileSync(join(folder, ".vscode/tasks.json"), JSON.stringify(tasks));
+  const release = { name: "release", type: "node", request: "launch", program: "${workspaceFolder}/release.js", env };
+  const launch = { version: "0.2.0", inputs, configurations: [{ ...release, runtimeExecutable: node }] };
+  writeFileSync(join(folder, ".vscode/launch.json"), JSON.stringify(launch));
+  const script = `require("fs").writeFileSync(${JSON.stringify(launched)}, process.env.AC_ACCESS_TOKEN)`;
+  writeFileSync(join(folder, "release.js"), script);
+  writeFileSync(launched, "");
   writeFileSync(join(folder, "release.sh"), 'curl -H "Authorization: Bearer $AC_ACCESS_TOKEN" https://api.appcircle.io/\n');
+  // What lies there before the first installation counts as installed.
+  cpSync(join(__dirname, "inside"), join(home, "extensions/ac-cred-test.inside-0.0.1"), { recursive: true });
   execFileSync(node, [codeServer, ...places, "--install-extension", process.env.AC_CRED_VSIX]);
 }
 
@@ -63,7 +84,10 @@ function freePort() {
 async function serve() {
   const address = `127.0.0.1:${await freePort()}`;
   const words = [codeServer, ...places, "--auth", "none", "--bind-addr", address];
-  const server = spawn(node, [...words, "--disable-telemetry", "--disable-update-check", folder]);
+  const { AC_CRED_KEY, ...environment } = process.env;
+  const server = spawn(node, [...words, "--disable-telemetry", "--disable-update-check", folder], {
+    env: { ...environment, AC_CRED_INSIDE: insideSocket },
+  });
   await new Promise((done, fail) => {
     server.stdout.on("data", (piece) => String(piece).includes("HTTP server listening") && done());
     server.on("exit", (code) => fail(new Error(`code-server ended with ${code}`)));
@@ -76,12 +100,32 @@ class Person {
     this.page = page;
   }
 
-  async command(name) {
-    await this.page.keyboard.press("F1");
-    const input = this.page.locator(".quick-input-widget input");
-    await input.waitFor();
-    await input.fill(`>${name}`);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().click();
+  row(text) {
+    return this.page.locator(".quick-input-list .monaco-list-row", { hasText: text }).first();
+  }
+
+  life() {
+    return this.page.locator(".statusbar-item", { hasText: /acme \d+m/ });
+  }
+
+  /** Presses the button of a dialog that asks this. */
+  async allows(question) {
+    const dialog = this.page.locator(".monaco-dialog-box", { hasText: question });
+    await dialog.getByRole("button", { name: "Allow" }).click();
+  }
+
+  /** Chooses what happens to the MCP server of acme. */
+  async startsServer(inside, what) {
+    await inside.run(begin, "workbench.mcp.listServer");
+    await this.choose("Appcircle (acme)");
+    await this.choose(what);
+  }
+
+  /** Types a key for an organization where a terminal asks for it. */
+  async types(secret, organization) {
+    await this.page.locator(".xterm-rows", { hasText: `for ${organization} (not shown)` }).last().waitFor();
+    await this.page.locator(".xterm-helper-textarea").last().focus();
+    await this.page.keyboard.type(`${secret}\n`);
   }
 
   statusBar(text) {
@@ -93,7 +137,7 @@ class Person {
   }
 
   async choose(text) {
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: text }).first().click();
+    await this.row(text).click();
   }
 }
 
@@ -105,51 +149,130 @@ async function eventually(what, holds) {
   assert.fail(what);
 }
 
+/** Answers of functions that run in the extension host, in an extension beside ours. */
+class Inside {
+  constructor() {
+    this.waiting = new Map();
+  }
+
+  async connect() {
+    const connected = () =>
+      new Promise((done) => {
+        const socket = connect(insideSocket, () => done(socket)).on("error", () => done(undefined));
+      });
+    await eventually("the extension beside ours runs", async () => (this.socket = await connected()) !== undefined);
+    createInterface({ input: this.socket }).on("line", (line) => {
+      const { id, result, why } = JSON.parse(line);
+      const [done, fail] = this.waiting.get(id);
+      if (why === undefined) done(result);
+      else fail(new Error(why));
+    });
+  }
+
+  /** Runs a function that sees nothing but `vscode` and these words. */
+  run(body, ...words) {
+    const id = this.waiting.size;
+    this.socket.write(`${JSON.stringify({ id, body: String(body), words })}\n`);
+    return new Promise((done, fail) => this.waiting.set(id, [done, fail]));
+  }
+}
+
+const getSession = (vscode, options) =>
+  vscode.authentication.getSession("appcircle", [], options).then((session) => session && { ...session });
+const command = (vscode, ...words) => vscode.commands.executeCommand(...words);
+const begin = (vscode, name) => void vscode.commands.executeCommand(name);
+const meant = (vscode) => vscode.workspace.getConfiguration("acCred").get("organization");
+const tools = (vscode) => vscode.lm.tools.map(({ name }) => name).filter((name) => name.endsWith("_hello"));
+
 const tests = {
-  "the status bar shows the organization and the life of its token": (person) => person.statusBar(/acme \d+m/),
-  "the token can be copied, and a refused one replaced": async (person) => {
-    await person.command("Appcircle: Copy Token");
+  "the status bar shows the organization and the life of its token": ({ person }) => person.statusBar(/acme \d+m/),
+  "the token can be copied, and a refused one replaced": async ({ person, inside }) => {
+    await inside.run(begin, "acCred.copy");
     await person.notification("the token is in the clipboard");
     const old = printedBy("get", "acme");
-    await person.command("Appcircle: Replace a Refused Token");
+    await inside.run(begin, "acCred.reject");
     await person.notification("the token was replaced");
     assert.notEqual(printedBy("get", "acme"), old);
+    assert.equal(await inside.run(command, "acCred.getToken", "acme"), printedBy("get", "acme"));
   },
-  "a task has the token in its environment, anew at each run": async (person) => {
-    const seen = join(folder, "seen.txt");
-    const has = (token) => existsSync(seen) && readFileSync(seen, "utf8") === token;
-    for (const words of [["get", "acme"], ["get", "acme", "--refresh"]]) {
-      const token = printedBy(...words);
-      await person.command("Tasks: Run Task");
-      await person.choose("release");
-      // The first run asks whether the task's output is to be scanned.
-      const scan = person.page.locator(".quick-input-list .monaco-list-row", { hasText: "Continue without scanning" });
-      await Promise.race([
-        scan.first().click({ timeout: 60_000 }).catch(() => {}),
-        eventually("the task has seen the token", () => has(token)),
-      ]);
-      await eventually("the task has seen the token", () => has(token));
+  "another extension gets a session once a person allows it, and a fresh token each time": async ({ person, inside }) => {
+    const accounts = (vscode) => vscode.authentication.getAccounts("appcircle");
+    assert.deepEqual((await inside.run(accounts)).map(({ id }) => id).sort(), ["acme", "beta"]);
+    const account = { id: "acme", label: "acme" };
+    assert.equal(await inside.run(getSession, { silent: true, account }), null);
+    const asked = inside.run(getSession, { createIfNone: true, account });
+    await person.allows("wants to");
+    const session = await asked;
+    assert.equal(session.accessToken, printedBy("get", "acme"));
+    assert.deepEqual(session.account, account);
+    const renewed = printedBy("get", "acme", "--refresh");
+    assert.equal((await inside.run(getSession, { silent: true, account })).accessToken, renewed);
+  },
+  "the organization is switched for the workspace": async ({ person, inside }) => {
+    for (const name of ["beta", "acme"]) {
+      await inside.run(begin, "acCred.switch");
+      await person.choose(name);
+      await person.statusBar(new RegExp(`${name} \\d+m`));
+      assert.equal(await inside.run(meant), name);
     }
   },
-  "the MCP server of the organization is offered": async (person) => {
-    await person.command("MCP: List Servers");
-    await person.page.locator(".quick-input-list .monaco-list-row", { hasText: "Appcircle (acme)" }).first().waitFor();
-    await person.page.keyboard.press("Escape");
+  "a task has the token in its environment, anew at each run": async ({ inside }) => {
+    const runTask = async (vscode) => {
+      const task = (await vscode.tasks.fetchTasks()).find(({ name }) => name === "release");
+      const ended = new Promise((done) => vscode.tasks.onDidEndTaskProcess(({ exitCode }) => done(exitCode)));
+      await vscode.tasks.executeTask(task);
+      return ended;
+    };
+    for (const words of [["get", "acme"], ["get", "acme", "--refresh"]]) {
+      const token = printedBy(...words);
+      assert.equal(await inside.run(runTask), 0);
+      assert.equal(readFileSync(join(folder, "seen.txt"), "utf8"), token);
+    }
   },
-  "a click shows what can be done": async (person) => {
+  "a launch has the token in its environment, anew at each run": async ({ inside }) => {
+    const launch = (vscode) => vscode.debug.startDebugging(vscode.workspace.workspaceFolders[0], "release");
+    for (const words of [["get", "acme"], ["get", "acme", "--refresh"]]) {
+      const token = printedBy(...words);
+      await inside.run(launch);
+      await eventually("what is launched has the token", () => readFileSync(launched, "utf8") === token);
+    }
+  },
+  "the MCP server of the organization is started, and again with a fresh token": async ({ person, inside }) => {
+    for (const [what, words] of [["Start Server", ["get", "acme"]], ["Restart Server", ["get", "acme", "--refresh"]]]) {
+      const token = printedBy(...words);
+      await person.startsServer(inside, what);
+      await eventually("the server has listed its tools for the token", () => readFileSync(listed, "utf8") === token);
+      await eventually("its tool is offered", async () => (await inside.run(tools)).length === 1);
+    }
+  },
+  "a click shows what can be done": async ({ person }) => {
     await person.page.locator(".statusbar-item", { hasText: /acme \d+m/ }).first().click();
-    await person.page.locator(".quick-input-list .monaco-list-row", { hasText: "Switch organization" }).waitFor();
+    await person.row("Switch organization").waitFor();
     const picture = process.env.AC_CRED_PICTURE;
     if (picture) await person.page.screenshot({ path: picture });
     await person.page.keyboard.press("Escape");
   },
-  "a lock is shown at once, and its end as well": async (person) => {
+  "a lock is shown at once, and a login in a terminal ends it": async ({ person, inside }) => {
     printedBy("lock", "--yes");
     await person.statusBar("Appcircle");
-    await eventually("the life is gone", async () => (await person.page.locator(".statusbar-item", { hasText: /acme \d+m/ }).count()) === 0);
+    await eventually("the life is gone", async () => (await person.life().count()) === 0);
     printedBy("unlock");
-    await person.command("Appcircle: Copy Token");
+    await inside.run(begin, "acCred.copy");
     await person.notification("run: ac-cred login acme");
+    await inside.run(command, "acCred.login");
+    await person.types(key, "acme");
+    await person.statusBar(/acme \d+m/);
+    assert.equal(await inside.run(command, "acCred.getToken"), printedBy("get", "acme"));
+  },
+  "a session that nobody has yet leads to a login in a terminal": async ({ person, inside }) => {
+    printedBy("lock", "--yes");
+    printedBy("unlock");
+    const asked = inside.run(getSession, { forceNewSession: true });
+    await person.allows("wants to");
+    await person.page.locator(".quick-input-widget input").fill("acme");
+    await person.page.keyboard.press("Enter");
+    await person.types(key, "acme");
+    assert.equal((await asked).accessToken, printedBy("get", "acme"));
   },
 };
 
@@ -167,8 +290,10 @@ async function main() {
     await page.goto(url);
     await page.locator(".monaco-workbench").waitFor();
     const person = new Person(page);
+    const inside = new Inside();
+    await inside.connect();
     for (const [name, test] of Object.entries(tests)) {
-      const why = await test(person).then(
+      const why = await test({ person, inside }).then(
         () => undefined,
         (why) => why,
       );

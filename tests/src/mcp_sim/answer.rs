@@ -120,12 +120,13 @@ fn refusal(state: &mut State, request: &Request, seen: &Seen) -> Option<Answer> 
     let Some(&is_ready) = state.sessions.get(session) else {
         return refuse(404, "the session is not known");
     };
+    // A client that names no version speaks the first one; VS Code does so.
     if seen
         .protocol
         .as_deref()
-        .is_none_or(|version| !VERSIONS.contains(&version))
+        .is_some_and(|version| !VERSIONS.contains(&version))
     {
-        return refuse(400, "the version of the protocol has to be named");
+        return refuse(400, "the version of the protocol is not spoken");
     }
     if seen.verb == "POST" && !is_ready && seen.method != "notifications/initialized" {
         return refuse(400, "the client has not said that it is ready");
