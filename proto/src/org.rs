@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,9 +15,9 @@ pub const MAX_ORG_LENGTH: usize = 64;
 /// with a letter or digit.
 ///
 /// The GUID by which Appcircle knows an organization has the same form, so a request may name an
-/// organization by either.
+/// organization by either. Clones share one text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Org(Box<str>);
+pub struct Org(Arc<str>);
 
 /// Why a text is not an alias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

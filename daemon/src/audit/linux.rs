@@ -1,6 +1,7 @@
 //! The program of a process, and for `ac-cred` the one that ran it.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What a person runs between themselves and the daemon.
@@ -42,7 +43,11 @@ fn is_client(program: &Path) -> bool {
 }
 
 fn parent(pid: u32) -> Option<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // One read brings the beginning, which is all that is wanted.
+    let mut beginning = [0; 256];
+    let mut file = fs::File::open(format!("/proc/{pid}/stat")).ok()?;
+    let length = file.read(&mut beginning).ok()?;
+    let text = String::from_utf8_lossy(beginning.get(..length)?);
     // The name may hold anything, a parenthesis too.
     let (_, behind_name) = text.rsplit_once(')')?;
     let parent = behind_name.split_whitespace().nth(1)?.parse().ok()?;
