@@ -77,7 +77,7 @@ pub fn leave_environment() -> std::io::Result<()> {
 /// What the system says when it refuses one of the first three.
 #[cfg(unix)]
 pub fn give_up_privileges() -> std::io::Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, setrlimit};
     // A caller may have blocked the signals that end the daemon.
     nix::sys::signal::SigSet::empty().thread_set_mask()?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
@@ -93,16 +93,7 @@ pub fn give_up_privileges() -> std::io::Result<()> {
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
         rustix::thread::set_no_new_privs(true)?;
     }
-    let files = getrlimit(Resource::Nofile);
-    // A sandbox may forbid it; the limit that is there then holds.
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: files.maximum,
-            maximum: files.maximum,
-        },
-    )
-    .ok();
+    raise_limit(Resource::Nofile);
     Ok(())
 }
 
@@ -114,6 +105,19 @@ pub fn give_up_privileges() -> std::io::Result<()> {
 #[cfg(not(unix))]
 pub fn give_up_privileges() -> std::io::Result<()> {
     Ok(())
+}
+
+/// Raises a limit as far as the system allows.
+#[cfg(unix)]
+fn raise_limit(resource: rustix::process::Resource) {
+    use rustix::process::{Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(resource).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    // A sandbox may forbid it; the limit that is there then holds.
+    setrlimit(resource, raised).ok();
 }
 
 /// How many descriptors may be open.
@@ -133,14 +137,25 @@ pub fn descriptor_limit() -> usize {
     usize::MAX
 }
 
-/// Leaves the caller's session and directory, so that its end does not end the daemon.
+/// Leaves the caller's session, directory and limits, so that neither its end nor what it allowed
+/// itself ends the daemon.
 ///
 /// # Errors
 ///
 /// What the system says.
 #[cfg(unix)]
 pub fn leave_session() -> std::io::Result<()> {
+    use rustix::process::Resource;
     rustix::process::setsid()?;
+    for resource in [
+        Resource::As,
+        Resource::Cpu,
+        Resource::Data,
+        Resource::Fsize,
+        Resource::Memlock,
+    ] {
+        raise_limit(resource);
+    }
     std::env::set_current_dir("/")
 }
 

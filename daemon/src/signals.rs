@@ -16,13 +16,20 @@ pub struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Takes them from the system.
+    /// Takes them from the system, and two more whatever the caller had ignored: programs that the
+    /// daemon runs have an end that it learns of, and a file that may not grow is an error instead of
+    /// the daemon's end.
     ///
     /// # Errors
     ///
     /// What the system says.
     pub fn take() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        let too_long = rustix::process::Signal::XFSZ.as_raw();
+        for kind in [SignalKind::child(), SignalKind::from_raw(too_long)] {
+            // What is installed stays when nobody listens.
+            drop(signal(kind)?);
+        }
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

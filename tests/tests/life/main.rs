@@ -4,6 +4,7 @@
 
 mod activation;
 mod bytes;
+mod clean_room;
 mod end;
 mod endpoint;
 mod idle;

@@ -18,7 +18,7 @@ use rustix::process::getuid;
 use super::{Resting, as_stranger, copy, directory_of_stranger, mode, open_to_strangers, text};
 
 /// What a hostile or careless environment may hold.
-const POISON: [(&str, &str); 11] = [
+pub(super) const POISON: [(&str, &str); 11] = [
     ("HTTPS_PROXY", "http://127.0.0.1:1"),
     ("https_proxy", "http://127.0.0.1:1"),
     ("ALL_PROXY", "http://127.0.0.1:1"),
@@ -74,6 +74,11 @@ fn the_daemon_holds_no_descriptor_of_its_callers() {
         "exec 3<read-by-caller 4>written-by-caller 5<&0 6>&1 9>also-written; ac-cred get acme";
     let run = resting.unlocking(world.shell(line)).stdin("of the caller");
     run.run().succeeded();
+    check_descriptors(world);
+}
+
+/// Checks that every descriptor of the daemon is its own.
+pub(super) fn check_descriptors(world: &World) {
     let Ok(descriptors) = daemon(world).descriptors() else {
         return skip("the system does not show the daemon's descriptors");
     };
