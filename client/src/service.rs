@@ -31,6 +31,10 @@ pub(crate) struct ServiceFile {
 
 /// What the daemon of a service is given besides its program.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos")),
+    expect(dead_code, reason = "no service is told of it there")
+)]
 pub(crate) struct Setting<'a> {
     /// Where it listens, if not where the service manager keeps the sockets of a user.
     pub(crate) socket: Option<&'a Path>,
