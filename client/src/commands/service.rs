@@ -95,7 +95,7 @@ fn write(file: &ServiceFile) -> Result<(), Denial> {
     private_file::replace(&file.path, &file.text, 0o644).map_err(cannot)
 }
 
-/// What a variable says that is a path; another user's service manager does not know it otherwise.
+/// The path that a variable holds, which the service manager would not know.
 fn said(name: &str) -> Result<Option<PathBuf>, Denial> {
     let Some(path) = env::var_os(name).map(PathBuf::from) else {
         return Ok(None);

@@ -65,7 +65,7 @@ fn directory() -> Option<PathBuf> {
 fn socket_unit(setting: Setting<'_>) -> String {
     let socket = setting
         .socket
-        .map_or_else(|| USUAL_SOCKET.to_owned(), escaped);
+        .map_or_else(|| USUAL_SOCKET.to_owned(), plain);
     format!(
         "# {MARK}\n\
          [Unit]\n\
@@ -83,9 +83,9 @@ fn socket_unit(setting: Setting<'_>) -> String {
 }
 
 fn service_unit(program: &Path, setting: Setting<'_>) -> String {
-    let program = escaped(program);
+    let program = quoted(program);
     let passphrase = setting.passphrase_file.map_or_else(String::new, |path| {
-        format!("LoadCredential=ac-cred-passphrase:{}\n", escaped(path))
+        format!("LoadCredential=ac-cred-passphrase:{}\n", plain(path))
     });
     format!(
         "# {MARK}\n\
@@ -98,21 +98,22 @@ fn service_unit(program: &Path, setting: Setting<'_>) -> String {
          Type=notify\n\
          NotifyAccess=main\n\
          WatchdogSec=30\n\
-         ExecStart=\"{program}\"\n\
+         ExecStart={program}\n\
          {passphrase}\
          Restart=on-failure\n\
          {HARDENING}"
     )
 }
 
-/// A path in a unit: no specifier, no variable, no end of its quotes.
-fn escaped(path: &Path) -> String {
-    path.display()
-        .to_string()
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('%', "%%")
-        .replace('$', "$$")
+/// A path in a unit, in which nothing is a specifier.
+fn plain(path: &Path) -> String {
+    path.display().to_string().replace('%', "%%")
+}
+
+/// The path of a program between quotes; a `$` means nothing there.
+fn quoted(program: &Path) -> String {
+    let inside = plain(program).replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{inside}\"")
 }
 
 /// Tells systemd of the units, and of the socket to open now where it may; what to type if it
@@ -171,7 +172,7 @@ mod tests {
             Path::new("/opt/100% \"$HOME\"\\x/ac-credd"),
             Setting::default(),
         );
-        let line = "ExecStart=\"/opt/100%% \\\"$$HOME\\\"\\\\x/ac-credd\"\n";
+        let line = "ExecStart=\"/opt/100%% \\\"$HOME\\\"\\\\x/ac-credd\"\n";
         assert!(unit.contains(line), "{unit}");
     }
 
@@ -181,11 +182,11 @@ mod tests {
         let unit = socket_unit(Setting::default());
         assert!(unit.contains("ListenStream=%t/ac-cred/v1.sock\n"), "{unit}");
         let elsewhere = socket_unit(Setting {
-            socket: Some(Path::new("/x/s.sock")),
+            socket: Some(Path::new("/x/1% $s.sock")),
             passphrase_file: None,
         });
         assert!(
-            elsewhere.contains("ListenStream=/x/s.sock\n"),
+            elsewhere.contains("ListenStream=/x/1%% $s.sock\n"),
             "{elsewhere}"
         );
     }
