@@ -7,6 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
+use ac_cred_tests::world::{self, PATIENCE};
 use tempfile::TempDir;
 
 use crate::machine::first_line;
@@ -275,15 +276,15 @@ fn wait_for(path: &Path) -> io::Result<()> {
     eventually(|| fs::symlink_metadata(path).map(drop))
 }
 
-/// Tries for a while what another process has to be ready for.
+/// Tries for a while what another process has to be ready for; the last failure, if it never is.
 fn eventually(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    let mut last = attempt();
-    for _ in 0..100 {
-        if last.is_ok() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+    let mut last = Ok(());
+    let is_ready = || {
         last = attempt();
+        last.is_ok()
+    };
+    if world::eventually(PATIENCE, is_ready) {
+        return Ok(());
     }
     last
 }
