@@ -9,7 +9,7 @@ use ac_cred_proto::{
 use ac_cred_tests::{
     auth_sim::Gate,
     process::{Foreground, Process},
-    world::{Connection, PATIENCE, Running, World},
+    world::{Connection, PATIENCE, Running, World, eventually},
 };
 use rustix::process::Signal;
 
@@ -82,6 +82,8 @@ fn a_daemon_that_is_ending_takes_no_new_callers() {
         Response::Done(_)
     ));
     assert_eq!(idle.rest().unwrap(), b"");
+    let is_gone = || !world.socket().exists();
+    assert!(eventually(PATIENCE, is_gone), "who asks finds nobody");
     let late = world.ac_cred(["get", "acme", "--no-start"]).run();
     late.refused(7);
     under_way.is_answered();
