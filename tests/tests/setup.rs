@@ -95,6 +95,25 @@ fn every_client_is_told_the_bridge_by_its_absolute_path() {
 }
 
 #[test]
+fn a_client_that_is_told_another_folder_is_set_up_there() {
+    let world = world();
+    let folder = world.home().join("elsewhere");
+    for (client, variable, file) in [
+        ("claude", "CLAUDE_CONFIG_DIR", ".claude.json"),
+        ("codex", "CODEX_HOME", "config.toml"),
+        ("gemini", "GEMINI_CLI_HOME", ".gemini/settings.json"),
+        ("copilot", "COPILOT_HOME", "mcp-config.json"),
+    ] {
+        let setup = world.ac_cred(["setup", client, "acme", "--write"]);
+        setup.env(variable, &folder).run().succeeded();
+        assert!(folder.join(file).is_file(), "{client}");
+    }
+    for (_, file, _) in CLIENTS {
+        assert!(!world.home().join(file).exists(), "{file}");
+    }
+}
+
+#[test]
 fn a_helper_is_a_command_with_the_organizations_server_for_those_who_can() {
     let world = World::new();
     let account = world.account("acme");

@@ -155,16 +155,14 @@ impl Form {
                 })
             }),
         };
+        let said_or = |name: &str, usual: &str| match said(name) {
+            Some(said) => Ok(said),
+            None => home().map(|home| home.join(usual)),
+        };
         Ok(match self.client {
-            McpClient::Claude => match said("CLAUDE_CONFIG_DIR") {
-                Some(said) => said.join(".claude.json"),
-                None => home()?.join(".claude.json"),
-            },
-            McpClient::Codex => match said("CODEX_HOME") {
-                Some(said) => said.join("config.toml"),
-                None => home()?.join(".codex/config.toml"),
-            },
-            McpClient::Gemini => home()?.join(".gemini/settings.json"),
+            McpClient::Claude => said_or("CLAUDE_CONFIG_DIR", "")?.join(".claude.json"),
+            McpClient::Codex => said_or("CODEX_HOME", ".codex")?.join("config.toml"),
+            McpClient::Gemini => said_or("GEMINI_CLI_HOME", "")?.join(".gemini/settings.json"),
             McpClient::Cursor => home()?.join(".cursor/mcp.json"),
             McpClient::Vscode if cfg!(target_os = "macos") => {
                 home()?.join("Library/Application Support/Code/User/mcp.json")
@@ -176,7 +174,7 @@ impl Form {
             }
             McpClient::Zed if cfg!(windows) => configuration()?.join("Zed/settings.json"),
             McpClient::Zed => configuration()?.join("zed/settings.json"),
-            McpClient::Copilot => home()?.join(".copilot/mcp-config.json"),
+            McpClient::Copilot => said_or("COPILOT_HOME", ".copilot")?.join("mcp-config.json"),
         })
     }
 
