@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    sync::{Mutex, PoisonError},
     thread,
 };
 
@@ -17,8 +18,8 @@ Examples:
       ac-cred mcp acme
 
 It takes any bearer token that it has not refused yet, listens at 127.0.0.1 alone, says
-`listening on URL` on stdout when it is ready, and reports each request on stderr, without its
-token. It serves until its stdin closes, or until it is killed.";
+`listening on URL` on stdout when it is ready, and reports each request on stderr, with a number for
+its token. It serves until its stdin closes, or until it is killed.";
 
 /// Simulates an MCP server on this machine.
 #[derive(Parser)]
@@ -56,8 +57,14 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     if let Some(calls) = arguments.revoke_every {
         sim.revoke_every(calls);
     }
-    sim.observe(Box::new(|seen| {
-        say(&format!("{} {} {}", seen.verb, seen.method, seen.status));
+    let tokens = Mutex::new(Vec::new());
+    sim.observe(Box::new(move |seen| {
+        let mut tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = number(&mut tokens, &seen.token);
+        say(&format!(
+            "{} {} {} token {token}",
+            seen.verb, seen.method, seen.status
+        ));
     }));
     writeln!(io::stdout().lock(), "listening on {}", sim.url())?;
     if arguments.ignore_stdin {
@@ -66,6 +73,19 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
         }
     }
     io::copy(&mut io::stdin().lock(), &mut io::sink()).map(drop)
+}
+
+/// The number of a token, from 1 in the order in which they were seen; 0 is none.
+fn number(tokens: &mut Vec<String>, token: &str) -> usize {
+    if token.is_empty() {
+        return 0;
+    }
+    let known = tokens.iter().position(|known| known == token);
+    let index = known.unwrap_or_else(|| {
+        tokens.push(token.to_owned());
+        tokens.len() - 1
+    });
+    index + 1
 }
 
 /// Tells a person; without a stderr there is nobody left to tell.
