@@ -2,6 +2,8 @@
 //! stands in them.
 
 use std::path::{Path, PathBuf};
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+use std::process::{Command, Stdio};
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 mod absent;
@@ -11,11 +13,11 @@ mod launchd;
 mod systemd;
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-pub(crate) use absent::{NAME, files, forget, know, read_log};
+pub(crate) use absent::{NAME, files, forget, forgotten, know, read_log};
 #[cfg(target_os = "macos")]
-pub(crate) use launchd::{NAME, files, forget, know, read_log};
+pub(crate) use launchd::{NAME, files, forget, forgotten, know, read_log};
 #[cfg(target_os = "linux")]
-pub(crate) use systemd::{NAME, files, forget, know, read_log};
+pub(crate) use systemd::{NAME, files, forget, forgotten, know, read_log};
 
 /// Stands in every file that is ours to replace and to remove.
 pub(crate) const MARK: &str = "Written by: ac-cred daemon install";
@@ -40,4 +42,15 @@ pub(crate) struct Setting<'a> {
     pub(crate) socket: Option<&'a Path>,
     /// The file with the passphrase.
     pub(crate) passphrase_file: Option<&'a Path>,
+}
+
+/// Whether the service manager's program did what it was told; what it says is not shown.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn is_done(command: &mut Command) -> bool {
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
 }

@@ -39,9 +39,7 @@ pub(super) fn install() -> Result<(), Failure> {
     }
     let runs = Link::find(Deadline::after(USUAL_WAIT))?.is_some();
     match service::know(!runs) {
-        Err(words) => note(&format!(
-            "{NAME} does not answer here; in your session type: {words}"
-        )),
+        Err(words) => no_answer(&words),
         Ok(()) if runs => note(&format!(
             "{NAME} knows the daemon; it takes over from the one that runs after: ac-cred daemon stop"
         )),
@@ -57,16 +55,22 @@ pub(super) fn uninstall() -> Result<(), Failure> {
         note("no service is installed");
         return Ok(());
     }
-    if let Err(words) = service::forget() {
-        note(&format!(
-            "{NAME} does not answer here; in your session type: {words}"
-        ));
-    }
+    let asked = service::forget();
     for path in installed {
         fs::remove_file(&path).map_err(|error| refused(&path, "cannot be removed", &error))?;
         note(&format!("removed {}", path.display()));
     }
+    if let Err(words) = asked.and_then(|()| service::forgotten()) {
+        no_answer(&words);
+    }
     Ok(())
+}
+
+/// Says what a person can type where the service manager can be told.
+fn no_answer(words: &str) {
+    note(&format!(
+        "{NAME} does not answer here; in your session type: {words}"
+    ));
 }
 
 /// The files of the service that are there and ours.

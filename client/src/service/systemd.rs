@@ -2,9 +2,9 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::{MARK, ServiceFile, Setting};
+use super::{MARK, ServiceFile, Setting, is_done};
 use crate::endpoint;
 
 /// What people call it.
@@ -12,6 +12,9 @@ pub(crate) const NAME: &str = "systemd";
 
 const SOCKET_UNIT: &str = "ac-cred.socket";
 const SERVICE_UNIT: &str = "ac-cred.service";
+
+/// Has systemd read the units anew.
+const RELOAD: &str = "daemon-reload";
 
 /// Where a user's daemon listens: `/run/user/UID/ac-cred/v1.sock`, in the unit's own words.
 const USUAL_SOCKET: &str = "%t/ac-cred/v1.sock";
@@ -124,11 +127,11 @@ pub(crate) fn know(at_once: bool) -> Result<(), String> {
     } else {
         &["enable", SOCKET_UNIT]
     };
-    if told(&["daemon-reload"]) && told(enable) {
+    if told(&[RELOAD]) && told(enable) {
         return Ok(());
     }
     Err(format!(
-        "systemctl --user daemon-reload && systemctl --user {}",
+        "systemctl --user {RELOAD} && systemctl --user {}",
         enable.join(" ")
     ))
 }
@@ -139,18 +142,22 @@ pub(crate) fn forget() -> Result<(), String> {
     if told(&disable) {
         return Ok(());
     }
-    Err(format!("systemctl --user {}", disable.join(" ")))
+    Err(format!(
+        "systemctl --user {}; systemctl --user {RELOAD}",
+        disable.join(" ")
+    ))
+}
+
+/// Has systemd drop the units whose files are gone; what to type if it cannot be told.
+pub(crate) fn forgotten() -> Result<(), String> {
+    if told(&[RELOAD]) {
+        return Ok(());
+    }
+    Err(format!("systemctl --user {RELOAD}"))
 }
 
 fn told(words: &[&str]) -> bool {
-    let status = Command::new("systemctl")
-        .arg("--user")
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
+    is_done(Command::new("systemctl").arg("--user").args(words))
 }
 
 /// The program that shows what the daemon of the service has said.
