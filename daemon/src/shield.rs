@@ -1,5 +1,5 @@
 //! Secrets at rest in memory, encrypted under a key of this process, so that no stray read of the
-//! heap finds one.
+//! heap and no page that is swapped out has one: the key is kept in memory where the system allows.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,9 +12,15 @@ pub struct ShieldError;
 
 /// The key under which this process keeps secrets; it never leaves the process.
 pub struct Shield {
-    key: LessSafeKey,
+    // Let go of before the page is freed.
+    _lock: Option<region::LockGuard>,
+    key: Box<Page>,
     random: SystemRandom,
 }
+
+/// A page for the key alone, as memory is locked by the page.
+#[repr(align(4096))]
+struct Page(LessSafeKey);
 
 /// A secret under the shield's key.
 #[derive(Clone)]
@@ -34,8 +40,11 @@ impl Shield {
         let mut key = Zeroizing::new(vec![0; CHACHA20_POLY1305.key_len()]);
         random.fill(&mut key).map_err(|_| ShieldError)?;
         let key = UnboundKey::new(&CHACHA20_POLY1305, &key).map_err(|_| ShieldError)?;
+        let key = Box::new(Page(LessSafeKey::new(key)));
         Ok(Self {
-            key: LessSafeKey::new(key),
+            // The system may allow none; the key is then as safe as the rest of the memory.
+            _lock: region::lock(&raw const *key, size_of::<Page>()).ok(),
+            key,
             random,
         })
     }
@@ -51,6 +60,7 @@ impl Shield {
         let mut bytes = Vec::with_capacity(secret.len() + CHACHA20_POLY1305.tag_len());
         bytes.extend_from_slice(secret.as_bytes());
         self.key
+            .0
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::empty(),
@@ -70,6 +80,7 @@ impl Shield {
         let nonce = Nonce::assume_unique_for_key(sealed.nonce);
         let plain = self
             .key
+            .0
             .open_in_place(nonce, Aad::empty(), &mut bytes)
             .map_err(|_| ShieldError)?;
         let text = std::str::from_utf8(plain).map_err(|_| ShieldError)?;

@@ -64,6 +64,7 @@ fn of_daemon(reach: Reach, settings: &Settings) -> Vec<Finding> {
         return vec![Finding::note("daemon", "no daemon is running").fix("ac-cred daemon start")];
     };
     let mut findings = vec![daemon::version(&status)];
+    findings.extend(daemon::memory(&status));
     findings.extend(daemon::stores(&status, &known.organizations));
     findings.extend(daemon::exchanges(&known.organizations));
     findings.extend(servers(reach, settings));

@@ -22,6 +22,36 @@ pub(crate) fn version(daemon: &DaemonStatus) -> Finding {
     Finding::fail("daemon", &denial.hint("ac-cred daemon stop"))
 }
 
+/// Whether the key of the secrets that rest in memory may be written to swap.
+#[cfg(target_os = "linux")]
+pub(crate) fn memory(daemon: &DaemonStatus) -> Option<Finding> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid)).ok()?;
+    locked_memory(&status)
+}
+
+/// Other systems do not tell.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn memory(_daemon: &DaemonStatus) -> Option<Finding> {
+    None
+}
+
+/// The finding for what the system tells of a process (`proc_pid_status(5)`).
+#[cfg(any(target_os = "linux", test))]
+fn locked_memory(status: &str) -> Option<Finding> {
+    let check = "memory";
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmLck:"))?;
+    if line.split_whitespace().next() == Some("0") {
+        let message = "the key of what rests in memory may be swapped out: locking is not allowed";
+        return Some(Finding::note(check, message).fix("ulimit -Hl"));
+    }
+    Some(Finding::ok(
+        check,
+        "the key of what rests there stays out of swap",
+    ))
+}
+
 /// Where credentials rest, and whether they are within reach.
 pub(crate) fn stores(daemon: &DaemonStatus, known: &[OrganizationStatus]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -66,4 +96,20 @@ pub(crate) fn exchanges(known: &[OrganizationStatus]) -> Vec<Finding> {
     let held = known.iter().filter(|known| known.token.is_some()).count();
     let message = format!("none has failed; {held} of {} tokens are held", known.len());
     vec![Finding::ok("exchange", message)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn a_key_that_may_be_swapped_out_is_told() {
+        let verdict = |status| locked_memory(status).map(|finding| finding.verdict);
+        let locked = "Name:\tac-credd\nVmLck:\t       8 kB\nVmPin:\t       0 kB\n";
+        assert_eq!(verdict(locked), Some(Verdict::Ok));
+        let swapped = "VmSize:\t 100 kB\nVmLck:\t       0 kB\n";
+        assert_eq!(verdict(swapped), Some(Verdict::Note));
+        assert_eq!(verdict("Name:\tac-credd\n"), None);
+    }
 }

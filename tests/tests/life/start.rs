@@ -192,6 +192,19 @@ fn the_daemon_can_be_neither_dumped_nor_traced_by_its_user() {
 }
 
 #[test]
+fn the_key_of_what_rests_in_memory_is_kept_out_of_swap() {
+    let world = World::new();
+    let start = world.ac_cred(["daemon", "start"]);
+    start.run().succeeded();
+    let daemon = Process(world.daemon_pid().unwrap());
+    let limit = daemon.line("limits", "Max locked memory").unwrap();
+    if limit.starts_with("0 ") {
+        return skip("no memory may be locked here");
+    }
+    assert_ne!(daemon.line("status", "VmLck:").unwrap(), "0 kB");
+}
+
+#[test]
 fn only_the_daemon_beside_the_client_is_started() {
     let world = World::new();
     let client = copy(&world, "ac-cred");
