@@ -58,7 +58,8 @@ fn from_the_server(text: &str) {
         return;
     };
     assert!(!shown.contains(TOKEN), "the token is shown");
-    assert_eq!(message::answered(&shown).is_some(), answered.is_some());
+    // What is none, as its id stands twice, is refused before it is looked at for tokens.
+    assert!(answered.is_none() || message::answered(&shown).is_some());
     if let Ok(value) = serde_json::from_str::<Value>(&shown) {
         assert!(!value.to_string().contains(TOKEN), "the token is shown");
     }
