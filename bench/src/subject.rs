@@ -15,6 +15,7 @@ use ac_cred_proto::settings::{OrgSettings, Store};
 use ac_cred_proto::time::Timestamp;
 use ac_cred_proto::{Denial, ErrorCode, Org, Request};
 use ac_cred_tests::world::Connection;
+use ac_credd::audit::Audit;
 use ac_credd::auth_api::target::Target;
 use ac_credd::auth_api::{AuthApi, Exchange, Look};
 use ac_credd::broker::{Identity, Parts, job};
@@ -93,7 +94,8 @@ pub(crate) fn serve(directory: &Path, count: usize) -> io::Result<()> {
         let parts = parts(directory, count)?;
         let listener = Listener::bind(&socket(directory)).map_err(refused)?;
         writeln!(io::stdout(), "ready")?;
-        ac_credd::run(parts, listener, None, std::future::pending()).await;
+        let audit = Audit::new(Arc::clone(&parts.clock));
+        ac_credd::run(parts, audit, listener, None, std::future::pending()).await;
         Ok(())
     })
 }

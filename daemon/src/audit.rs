@@ -1,10 +1,12 @@
-//! Who asked for what, and what came of it: a bounded list in memory, never with a secret in it.
+//! Who asked for what, and what came of it: a bounded list in memory, and a file if one is asked for,
+//! never with a secret in it.
 //!
 //! A caller is told by the process id that the system gives with its connection. Which program that
 //! is has to be looked up while the caller waits for its answer, as it may end with it; callers that
 //! come again and again are looked up once a second.
 
 use std::collections::VecDeque;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ac_cred_proto::message::{Asked, Audited, End, Outcome};
@@ -12,6 +14,7 @@ use ac_cred_proto::{Org, Request, Response};
 
 use crate::broker::Answer;
 use crate::clock::Clock;
+use crate::log_file::LogFile;
 use crate::policy::{Moment, Span};
 
 #[cfg(target_os = "linux")]
@@ -45,6 +48,14 @@ pub struct Audit {
     clock: Arc<dyn Clock>,
     entries: Mutex<VecDeque<Audited>>,
     programs: Mutex<VecDeque<Known>>,
+    file: Option<Mutex<Kept>>,
+}
+
+/// The file to which every request is added.
+struct Kept {
+    file: LogFile,
+    /// Whether the last one could not be.
+    is_failing: bool,
 }
 
 /// A program that was looked up.
@@ -75,7 +86,16 @@ impl Audit {
             clock,
             entries: Mutex::default(),
             programs: Mutex::default(),
+            file: None,
         }
+    }
+
+    /// The same list, of which every entry is added to a file as well: one line of JSON each.
+    #[must_use]
+    pub fn kept_in(mut self, file: LogFile) -> Self {
+        let is_failing = false;
+        self.file = Some(Mutex::new(Kept { file, is_failing }));
+        self
     }
 
     /// Where the requests of `caller` are noted.
@@ -123,6 +143,9 @@ impl Audit {
     }
 
     fn note(&self, new: Audited) {
+        if let Some(file) = &self.file {
+            lock(file).add(&new);
+        }
         let mut entries = lock(&self.entries);
         let is_same = |old: &&mut Audited| {
             (old.pid, old.request, old.outcome) == (new.pid, new.request, new.outcome)
@@ -138,6 +161,26 @@ impl Audit {
             entries.pop_front();
         }
         entries.push_back(new);
+    }
+}
+
+impl Kept {
+    /// Adds an entry; that it cannot is told once, as nobody's request fails for it.
+    fn add(&mut self, entry: &Audited) {
+        let written = self.write(entry);
+        let was_failing = std::mem::replace(&mut self.is_failing, written.is_err());
+        if let Err(error) = written
+            && !was_failing
+        {
+            tracing::error!("the audit file cannot be written: {error}");
+        }
+    }
+
+    fn write(&mut self, entry: &Audited) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        // In one piece, since a line of another daemon may come at any time.
+        self.file.write_all(&line)
     }
 }
 

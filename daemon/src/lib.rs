@@ -73,18 +73,19 @@ pub enum Arrival {
 
 /// Serves `listener`, and what arrives from the daemon before this one, until `parts.course` says
 /// otherwise and the answers under way are given, or until `at_once` is done; returns the way to
-/// the successor, where one serves.
+/// the successor, where one serves. Who asked for what is noted in `audit`.
 pub async fn run(
     parts: Parts,
+    audit: Audit,
     listener: Listener,
     arriving: Option<mpsc::UnboundedReceiver<Arrival>>,
     at_once: impl Future<Output = ()>,
 ) -> Option<Relay> {
     let (calls, taken) = mpsc::channel(CALLS);
     let (ends, course) = (parts.course.clone(), parts.course.subscribe());
-    let (clock, supervisor) = (Arc::clone(&parts.clock), Arc::clone(&parts.supervisor));
+    let supervisor = Arc::clone(&parts.supervisor);
     let mut broker = tokio::spawn(Broker::new(parts).run(taken));
-    let audit = Arc::new(Audit::new(Arc::clone(&clock)));
+    let audit = Arc::new(audit);
     let mut hall = Hall::new(calls, Arc::clone(&audit), course.clone());
     let serving = async {
         hall.accept(listener, arriving, &ends).await;

@@ -1,43 +1,46 @@
-//! What a daemon says that nobody listens to: a private file beside its socket, which never grows
-//! long.
+//! A private file of lines that never grows long: what a daemon says that nobody listens to, and who
+//! asked for what.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use ac_cred_proto::endpoint::{log_path, old_log_path};
+use crate::private_file::{self, FileError};
 
-/// How many bytes a file may have; the one before it is kept.
-const MAX_LENGTH: u64 = 256 * 1_024;
+/// How long a file is at most that nobody asked for, in bytes.
+pub const UNASKED: u64 = 256 * 1_024;
 
-/// The file that is written now.
+/// The file that is written now; of those before it, one is kept, with `.old` behind its name.
 #[derive(Debug)]
 pub struct LogFile {
-    socket: PathBuf,
+    path: PathBuf,
     file: File,
     length: u64,
+    most: u64,
 }
 
 impl LogFile {
-    /// The file of the daemon that listens at `socket`, in whose directory nobody else can write.
+    /// The file at `path`, which is begun anew at a write after `most` bytes.
     ///
     /// # Errors
     ///
-    /// What the system says when it cannot be opened.
-    pub fn open(socket: &Path) -> io::Result<Self> {
-        let file = opened(&log_path(socket))?;
-        let length = file.metadata()?.len();
+    /// [`FileError`] when others may read or change it, or it cannot be opened.
+    pub fn open(path: PathBuf, most: u64) -> Result<Self, FileError> {
+        let file = private_file::append(&path)?;
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
         Ok(Self {
-            socket: socket.to_owned(),
+            path,
             file,
             length,
+            most,
         })
     }
 
     fn turn(&mut self) -> io::Result<()> {
-        let path = log_path(&self.socket);
-        fs::rename(&path, old_log_path(&self.socket))?;
-        self.file = opened(&path)?;
+        let mut old = self.path.clone().into_os_string();
+        old.push(".old");
+        fs::rename(&self.path, old)?;
+        self.file = private_file::append(&self.path).map_err(io::Error::other)?;
         self.length = 0;
         Ok(())
     }
@@ -45,7 +48,7 @@ impl LogFile {
 
 impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.length >= MAX_LENGTH {
+        if self.length >= self.most {
             self.turn()?;
         }
         let written = self.file.write(bytes)?;
@@ -58,39 +61,32 @@ impl Write for LogFile {
     }
 }
 
-fn opened(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let no_link = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        options
-            .mode(0o600)
-            .custom_flags(no_link.bits().cast_signed());
-    }
-    options.open(path)
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use ac_cred_proto::endpoint::{log_path, old_log_path};
 
     use super::*;
+
+    fn log(socket: &Path) -> Result<LogFile, FileError> {
+        LogFile::open(log_path(socket), UNASKED)
+    }
 
     #[test]
     fn two_files_are_kept_and_neither_grows_long() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("v1.sock");
-        let mut log = LogFile::open(&socket).unwrap();
+        let mut file = log(&socket).unwrap();
         let line = [b'x'; 1_000];
         for _ in 0..1_000 {
-            log.write_all(&line).unwrap();
+            file.write_all(&line).unwrap();
         }
         for path in [log_path(&socket), old_log_path(&socket)] {
             let metadata = fs::metadata(&path).unwrap();
-            assert!(metadata.len() < MAX_LENGTH + 1_000, "{}", metadata.len());
+            assert!(metadata.len() < UNASKED + 1_000, "{}", metadata.len());
             assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
@@ -101,14 +97,30 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("v1.sock");
         for word in ["one\n", "two\n"] {
-            let mut log = LogFile::open(&socket).unwrap();
-            log.write_all(word.as_bytes()).unwrap();
+            let mut file = log(&socket).unwrap();
+            file.write_all(word.as_bytes()).unwrap();
         }
         let said = fs::read_to_string(log_path(&socket)).unwrap();
         assert_eq!(said, "one\ntwo\n");
         let other = directory.path().join("other.sock");
         std::os::unix::fs::symlink("elsewhere", log_path(&other)).unwrap();
-        assert!(LogFile::open(&other).is_err());
+        assert!(log(&other).is_err());
         assert!(!directory.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_or_put_there_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = LogFile::open(path.clone(), UNASKED);
+        assert!(matches!(refused, Err(FileError::Unsafe { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(LogFile::open(path.clone(), UNASKED).is_ok());
+        let everybodys = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(directory.path(), everybodys).unwrap();
+        let refused = LogFile::open(path, UNASKED);
+        assert!(matches!(refused, Err(FileError::Unsafe { .. })));
     }
 }

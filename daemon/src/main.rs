@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
+use ac_cred_proto::endpoint::log_path;
 use ac_cred_proto::{Denial, ErrorCode};
+use ac_credd::audit::Audit;
 use ac_credd::auth_api::HttpsAuthApi;
 use ac_credd::broker::{Identity, Parts};
 use ac_credd::clock::{Clock, SystemClock};
@@ -15,7 +17,7 @@ use ac_credd::credential_store::CredentialStores;
 use ac_credd::handover::{self, Predecessor, Succession};
 use ac_credd::helper;
 use ac_credd::listener::{self, HandedOver, Listener};
-use ac_credd::log_file::LogFile;
+use ac_credd::log_file::{self, LogFile};
 use ac_credd::policy::Span;
 use ac_credd::settings_file::SettingsFile;
 use ac_credd::signals::Signals;
@@ -28,6 +30,9 @@ use tracing_subscriber::fmt::MakeWriter;
 /// How long a daemon that somebody else starts when it is needed stays while it holds nothing: longer
 /// than a person who is at work pauses, and short enough that none is found the next morning.
 const IDLE: Span = Span::seconds(600);
+
+/// How long the file of requests may become before it is begun anew, in bytes: some 20,000 of them.
+const AUDITED: u64 = 4 * 1_024 * 1_024;
 
 /// Memory is wiped when it is freed, also that of the libraries through which a secret passes.
 #[global_allocator]
@@ -145,6 +150,8 @@ async fn serve(arguments: &Arguments, handed_over: Option<HandedOver>) -> Result
     )
     .map_err(|error| Denial::new(ErrorCode::Internal, error.to_string()))?;
     let mut settings = SettingsFile::open(home.join(".config/ac-cred/config.toml"));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let audit = audit(&settings, Arc::clone(&clock))?;
     let (listener, predecessor) = match (&arguments.socket, handed_over) {
         (Some(path), _) if arguments.take_over => {
             let (listener, predecessor) = handover::succeed(path, &stores, &mut settings)?;
@@ -154,7 +161,6 @@ async fn serve(arguments: &Arguments, handed_over: Option<HandedOver>) -> Result
         (_, None) => (bind(arguments)?, None),
     };
     let signals = Signals::take().map_err(system("no signals can be taken"))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let parts = Parts {
         auth_api: Arc::new(HttpsAuthApi::new(Arc::clone(&clock))),
         stores: Arc::new(stores),
@@ -174,19 +180,31 @@ async fn serve(arguments: &Arguments, handed_over: Option<HandedOver>) -> Result
             .or_else(|| (arguments.on_demand || listener.is_adopted()).then_some(IDLE)),
         clock,
     };
-    go_on(arguments, parts, listener, predecessor, signals).await
+    go_on(arguments, parts, audit, (listener, predecessor), signals).await
+}
+
+/// Where it is noted who asks for what: in the file that the settings name, too.
+fn audit(settings: &SettingsFile, clock: Arc<dyn Clock>) -> Result<Audit, Denial> {
+    let audit = Audit::new(clock);
+    // Of settings that cannot be understood every request is told.
+    let said = settings.settings().ok();
+    let Some(path) = said.and_then(|settings| settings.audit_file.as_deref()) else {
+        return Ok(audit);
+    };
+    let file = LogFile::open(PathBuf::from(path), AUDITED)?;
+    Ok(audit.kept_in(file))
 }
 
 /// Serves with everything that is needed for it, until the end.
 async fn go_on(
     arguments: &Arguments,
     mut parts: Parts,
-    listener: Listener,
-    predecessor: Option<Predecessor>,
+    audit: Audit,
+    (listener, predecessor): (Listener, Option<Predecessor>),
     mut signals: Signals,
 ) -> Result<(), Denial> {
     if arguments.on_demand
-        && let Ok(file) = LogFile::open(listener.path())
+        && let Ok(file) = LogFile::open(log_path(listener.path()), log_file::UNASKED)
     {
         log_to(Mutex::new(file));
     }
@@ -207,7 +225,7 @@ async fn go_on(
     }
     tracing::info!(version = version::number(), socket = %listener.path().display(), "listening");
     let heeding = signals.heed(parts.course.clone());
-    let successor = ac_credd::run(parts, listener, arriving, heeding).await;
+    let successor = ac_credd::run(parts, audit, listener, arriving, heeding).await;
     tracing::info!("ended");
     let Some(relay) = successor.filter(|_| is_waited_for) else {
         return Ok(());

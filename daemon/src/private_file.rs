@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use ac_cred_proto::{Denial, ErrorCode};
 use zeroize::Zeroizing;
 
+pub use self::append::append;
 use self::directory::flush_directory;
 pub use self::directory::{flush_parent, private_parent, verify_parent};
 
+mod append;
 mod directory;
 
 /// Who may do what with a file that is read.

@@ -14,15 +14,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::lock_after::LockAfter;
 use crate::denial::{Denial, ErrorCode};
 use crate::org::Org;
 use crate::time::Timestamp;
+
+mod lock_after;
 
 /// Where Appcircle's cloud exchanges credentials (Appcircle's documentation, "API authentication").
 pub const CLOUD_AUTH_URL: &str = "https://auth.appcircle.io";
@@ -231,37 +234,21 @@ pub struct Settings {
     /// How long the daemon is left alone before it locks itself; never where nothing is said.
     #[serde(default)]
     pub lock_after: Option<LockAfter>,
+    /// The file, by its whole path, to which the daemon adds who asked for what, from its start on;
+    /// none where nothing is said.
+    #[serde(default, deserialize_with = "whole_path")]
+    pub audit_file: Option<Box<str>>,
     /// The organizations by alias.
     #[serde(default)]
     pub organizations: BTreeMap<Org, OrgSettings>,
 }
 
-/// A time without use, such as `30m`: whole seconds, at least one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LockAfter(u64);
-
-impl LockAfter {
-    /// The time in seconds.
-    #[must_use]
-    pub fn seconds(self) -> u64 {
-        self.0
-    }
-}
-
-impl Serialize for LockAfter {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(Duration::from_secs(self.0)))
-    }
-}
-
-impl<'de> Deserialize<'de> for LockAfter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .ok()
-            .map(|duration| Self(duration.as_secs()))
-            .filter(|after| after.0 > 0)
-            .ok_or_else(|| D::Error::custom("not a time such as 30m or 8h"))
+fn whole_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    let path = Box::<str>::deserialize(deserializer)?;
+    if Path::new(&*path).is_absolute() {
+        Ok(Some(path))
+    } else {
+        Err(D::Error::custom("a file is named by its whole path"))
     }
 }
 
@@ -451,6 +438,15 @@ mod tests {
             let error = Settings::parse(&format!("lock_after = {wrong}")).unwrap_err();
             assert_eq!(error.line, 1, "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn a_file_of_requests_is_named_by_its_whole_path() {
+        let root = if cfg!(windows) { "C:/" } else { "/" };
+        let settings = Settings::parse(&format!("audit_file = '{root}audit'")).unwrap();
+        assert_eq!(settings.audit_file, Some(format!("{root}audit").into()));
+        assert!(Settings::parse("audit_file = 'audit'").is_err());
+        assert_eq!(Settings::parse("").unwrap().audit_file, None);
     }
 
     #[test]

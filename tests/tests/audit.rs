@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use std::io::Write;
+use std::{fs, io::Write, os::unix::fs::PermissionsExt as _, path::Path};
 
 use ac_cred_tests::{auth_sim::Fault, world::World};
 use serde_json::Value;
@@ -42,7 +42,7 @@ fn who_asked_for_what_is_told_with_what_came_of_it() {
         ]
     );
     let program = told[1]["program"].as_str().expect("it was there");
-    let shell = std::fs::canonicalize("/bin/sh").expect("there is a shell");
+    let shell = fs::canonicalize("/bin/sh").expect("there is a shell");
     assert_eq!(program, shell.to_str().expect("its path is text"));
     let uid = rustix::process::getuid().as_raw();
     assert!(told.iter().all(|entry| entry["uid"] == uid));
@@ -101,4 +101,69 @@ fn what_the_audit_holds_is_bounded_and_gone_with_the_daemon() {
     let output = world.ac_cred(["audit"]).run();
     output.refused(7).says("no daemon is running");
     assert!(world.daemons().is_empty(), "it starts no daemon");
+}
+
+#[test]
+fn a_file_that_the_settings_name_keeps_what_was_asked_beyond_the_daemon() {
+    let world = World::new();
+    let path = world.home().join("requests");
+    asks_for_file(&world, &path);
+    let account = world.login("acme");
+    world.get("acme");
+    world.stop();
+    world.ac_cred(["get", "acme"]).run().refused(4);
+    world.stop();
+    let text = fs::read_to_string(&path).expect("the file is there");
+    let told: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+        .collect();
+    let asked: Vec<_> = told
+        .iter()
+        .map(|entry| [&entry["request"], &entry["outcome"]])
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            ["login", "ok"],
+            ["get", "ok"],
+            ["stop", "ok"],
+            ["get", "login_required"],
+            ["stop", "ok"],
+        ]
+    );
+    assert!(!text.contains("eyJ") && !text.contains(&account.key));
+    let mode = fs::metadata(&path)
+        .expect("it is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_daemon_that_cannot_keep_the_file_it_was_told_to_does_not_start() {
+    let world = World::new();
+    world.login("acme");
+    world.stop();
+    let path = world.write("requests", "");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is one's own");
+    asks_for_file(&world, &path);
+    let output = world.ac_cred(["daemon", "start"]).run();
+    let mend = format!("is open to others; run: chmod 600 '{}'", path.display());
+    output.refused(6).says(&mend);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is one's own");
+    world.ac_cred(["daemon", "start"]).run().succeeded();
+}
+
+/// Has the settings name a file for what is asked.
+fn asks_for_file(world: &World, path: &Path) {
+    let settings = fs::read_to_string(world.settings_path()).unwrap_or_default();
+    let named = format!("audit_file = '{}'\n{settings}", path.display());
+    let directory = world
+        .settings_path()
+        .parent()
+        .expect("it has one")
+        .to_owned();
+    fs::create_dir_all(directory).expect("a home can be written");
+    fs::write(world.settings_path(), named).expect("settings can be written");
 }

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ac_credd::audit::Audit;
 use ac_credd::course::Course;
 use ac_credd::handover::Relay;
 use ac_credd::listener::Listener;
@@ -43,6 +44,7 @@ impl Daemon {
         let api = Arc::new(SimAuthApi::new(Arc::new(SimClock::new())));
         let shutdown = watch::Sender::new(Course::On);
         let parts = parts(&home, home.path().join("config.toml"), &api, &shutdown);
+        let audit = Audit::new(Arc::clone(&parts.clock));
         let listener = Listener::bind(&socket(&home)).unwrap();
         let (at_once, told) = oneshot::channel();
         let told = async {
@@ -52,7 +54,7 @@ impl Daemon {
             }
         };
         Self {
-            running: tokio::task::spawn_local(ac_credd::run(parts, listener, None, told)),
+            running: tokio::task::spawn_local(ac_credd::run(parts, audit, listener, None, told)),
             home,
             api,
             at_once,
