@@ -1,9 +1,14 @@
 //! What a request means, and what is answered.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Manner, Memory, Seen, Shared, State, VERSIONS};
 use crate::auth_sim::http::{Answer, Request};
+
+/// How long the word that a client is ready is waited for.
+const OVERTAKEN: Duration = Duration::from_secs(1);
 
 /// A test that becomes true.
 pub(super) type Ready = Box<dyn Fn(&State) -> bool>;
@@ -45,13 +50,12 @@ pub(super) fn event(message: &Value) -> String {
     format!("event: message\ndata: {message}\n\n")
 }
 
-/// Answers a request, and remembers it.
-pub(super) fn reply(shared: &Shared, request: &Request) -> Reply {
-    let mut state = shared.lock();
+/// What a request says.
+fn seen_in(request: &Request) -> Seen {
     let header = |name: &str| request.headers.get(name).cloned();
     let message: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let authorization = header("authorization").unwrap_or_default();
-    let mut seen = Seen {
+    Seen {
         verb: request.method.clone(),
         method: message["method"].as_str().unwrap_or_default().to_owned(),
         token: authorization
@@ -63,7 +67,20 @@ pub(super) fn reply(shared: &Shared, request: &Request) -> Reply {
         last_event: header("last-event-id"),
         status: 0,
         message,
-    };
+    }
+}
+
+/// Answers a request, and remembers it.
+pub(super) fn reply(shared: &Shared, request: &Request) -> Reply {
+    let mut seen = seen_in(request);
+    if let Some(session) = seen.session.as_ref().filter(|_| needs_readiness(&seen)) {
+        // A request overtakes the word that the client is ready where each has its own connection,
+        // as VS Code sends them.
+        shared.wait_for(OVERTAKEN, |state| {
+            state.sessions.get(session) != Some(&false)
+        });
+    }
+    let mut state = shared.lock();
     let reply = match refusal(&mut state, request, &seen) {
         Some(answer) => Reply::of(answer),
         None => match (&*seen.verb, &state.manner) {
@@ -128,10 +145,15 @@ fn refusal(state: &mut State, request: &Request, seen: &Seen) -> Option<Answer> 
     {
         return refuse(400, "the version of the protocol is not spoken");
     }
-    if seen.verb == "POST" && !is_ready && seen.method != "notifications/initialized" {
+    if !is_ready && needs_readiness(seen) {
         return refuse(400, "the client has not said that it is ready");
     }
     None
+}
+
+/// Whether a request is only for a client that has said that it is ready.
+fn needs_readiness(seen: &Seen) -> bool {
+    seen.verb == "POST" && !begins(seen) && seen.method != "notifications/initialized"
 }
 
 /// Whether a request needs no session.
