@@ -25,24 +25,29 @@ const folder = join(home, "project");
 const listed = process.env.AC_CRED_LISTED;
 const launched = join(home, "launched.txt");
 const insideSocket = join(home, "inside.sock");
-const places = ["--user-data-dir", join(home, "data"), "--extensions-dir", join(home, "extensions")];
+// Where `ac-cred setup vscode` writes when `home` is where programs keep their settings.
+const data = join(home, "Code");
+const places = ["--user-data-dir", data, "--extensions-dir", join(home, "extensions")];
 
 function prepare() {
   mkdirSync(join(folder, ".vscode"), { recursive: true });
-  mkdirSync(join(home, "data/User"), { recursive: true });
+  mkdirSync(join(data, "User"), { recursive: true });
   const settings = {
     "acCred.organization": "acme",
     "security.workspace.trust.enabled": false,
     "workbench.startupEditor": "none",
     "workbench.colorTheme": "Default Light Modern",
     "telemetry.telemetryLevel": "off",
+    // It reads the files of other programs where that is wanted, and all of them name the same server.
+    "chat.mcp.discovery.enabled": { "cursor-global": true, windsurf: true, copilot: true },
+    "chat.mcp.collisionBehavior": "suffix",
     // A terminal that is drawn on a canvas cannot be read.
     "terminal.integrated.gpuAcceleration": "off",
   };
-  writeFileSync(join(home, "data/User/settings.json"), JSON.stringify(settings));
+  writeFileSync(join(data, "User/settings.json"), JSON.stringify(settings));
   // A program is named where it runs, and not where the browser is.
-  mkdirSync(join(home, "data/Machine"), { recursive: true });
-  writeFileSync(join(home, "data/Machine/settings.json"), JSON.stringify({ "acCred.program": program }));
+  mkdirSync(join(data, "Machine"), { recursive: true });
+  writeFileSync(join(data, "Machine/settings.json"), JSON.stringify({ "acCred.program": program }));
   const inputs = [{ id: "appcircle", type: "command", command: "acCred.getToken", args: "acme" }];
   const env = { AC_ACCESS_TOKEN: "${input:appcircle}" };
   const tasks = {
@@ -67,6 +72,9 @@ function prepare() {
   writeFileSync(join(folder, "release.js"), script);
   writeFileSync(launched, "");
   writeFileSync(join(folder, "release.sh"), 'curl -H "Authorization: Bearer $AC_ACCESS_TOKEN" https://api.appcircle.io/\n');
+  const environment = { ...process.env, XDG_CONFIG_HOME: home };
+  for (const client of ["vscode", "cursor", "windsurf", "copilot"])
+    execFileSync(program, ["setup", client, "acme", "--write"], { env: environment });
   // What lies there before the first installation counts as installed.
   cpSync(join(__dirname, "inside"), join(home, "extensions/ac-cred-test.inside-0.0.1"), { recursive: true });
   execFileSync(node, [codeServer, ...places, "--install-extension", process.env.AC_CRED_VSIX]);
@@ -108,16 +116,16 @@ class Person {
     return this.page.locator(".statusbar-item", { hasText: /acme \d+m/ });
   }
 
-  /** Presses the button of a dialog that asks this. */
-  async allows(question) {
+  /** Presses this button of a dialog that asks this. */
+  async answers(question, button) {
     const dialog = this.page.locator(".monaco-dialog-box", { hasText: question });
-    await dialog.getByRole("button", { name: "Allow" }).click();
+    await dialog.getByRole("button", { name: button, exact: true }).click();
   }
 
-  /** Chooses what happens to the MCP server of acme. */
-  async startsServer(inside, what) {
+  /** Chooses what happens to an MCP server. */
+  async startsServer(inside, server, what) {
     await inside.run(begin, "workbench.mcp.listServer");
-    await this.choose("Appcircle (acme)");
+    await this.choose(server);
     await this.choose(what);
   }
 
@@ -201,7 +209,7 @@ const tests = {
     const account = { id: "acme", label: "acme" };
     assert.equal(await inside.run(getSession, { silent: true, account }), null);
     const asked = inside.run(getSession, { createIfNone: true, account });
-    await person.allows("wants to");
+    await person.answers("wants to", "Allow");
     const session = await asked;
     assert.equal(session.accessToken, printedBy("get", "acme"));
     assert.deepEqual(session.account, account);
@@ -240,10 +248,22 @@ const tests = {
   "the MCP server of the organization is started, and again with a fresh token": async ({ person, inside }) => {
     for (const [what, words] of [["Start Server", ["get", "acme"]], ["Restart Server", ["get", "acme", "--refresh"]]]) {
       const token = printedBy(...words);
-      await person.startsServer(inside, what);
+      await person.startsServer(inside, "Appcircle (acme)", what);
       await eventually("the server has listed its tools for the token", () => readFileSync(listed, "utf8") === token);
       await eventually("its tool is offered", async () => (await inside.run(tools)).length === 1);
     }
+  },
+  "what setup has written for VS Code, Cursor, Windsurf and Copilot CLI is read": async ({ person, inside }) => {
+    const starts = async (server, isAsked) => {
+      writeFileSync(listed, "");
+      await person.startsServer(inside, server, "Start Server");
+      if (isAsked) await person.answers("Trust and run MCP server", "Trust");
+      await eventually(`${server} has listed its tools`, () => readFileSync(listed, "utf8") === printedBy("get", "acme"));
+    };
+    await starts(/^appcircle/);
+    for (const server of [/^appcircle.*Cursor/, /^appcircle.*Windsurf/, /^appcircle.*Copilot/]) await starts(server, true);
+    writeFileSync(join(folder, ".vscode/mcp.json"), printedBy("setup", "vscode", "acme"));
+    await starts(/^appcircle.*project/);
   },
   "a click shows what can be done": async ({ person }) => {
     await person.page.locator(".statusbar-item", { hasText: /acme \d+m/ }).first().click();
@@ -268,7 +288,7 @@ const tests = {
     printedBy("lock", "--yes");
     printedBy("unlock");
     const asked = inside.run(getSession, { forceNewSession: true });
-    await person.allows("wants to");
+    await person.answers("wants to", "Allow");
     await person.page.locator(".quick-input-widget input").fill("acme");
     await person.page.keyboard.press("Enter");
     await person.types(key, "acme");
