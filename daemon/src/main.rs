@@ -1,6 +1,7 @@
 //! `ac-credd`: arguments, hardening, endpoint, the word `ready`, then the daemon until its end.
 
-use std::ffi::OsString;
+mod arguments;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,9 +24,10 @@ use ac_credd::settings_file::SettingsFile;
 use ac_credd::signals::Signals;
 use ac_credd::supervisor::Supervisor;
 use ac_credd::{harden, version};
-use clap::Parser;
 use tokio::sync::watch;
 use tracing_subscriber::fmt::MakeWriter;
+
+use arguments::{Arguments, Typed};
 
 /// How long a daemon that somebody else starts when it is needed stays while it holds nothing: longer
 /// than a person who is at work pauses, and short enough that none is found the next morning.
@@ -39,58 +41,32 @@ const AUDITED: u64 = 4 * 1_024 * 1_024;
 static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
-/// Holds Appcircle credentials and hands out session tokens to `ac-cred`.
-///
-/// `ac-cred` starts it when it is needed; `ac-cred daemon run` runs it in the foreground.
-/// It prints the line `ready` once it takes callers, and ends on SIGTERM, on SIGINT and on
-/// `ac-cred daemon stop`.
-#[derive(Parser)]
-#[command(version = version::number(), max_term_width = 100)]
-struct Arguments {
-    /// Listen at PATH instead of where `ac-cred` looks first.
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
-    /// Leave the caller's session, and print nothing after the line `ready` or one that says what
-    /// went wrong.
-    #[arg(long)]
-    on_demand: bool,
-    /// End after so many seconds without anything to hold; 600 where others start the daemon.
-    #[arg(long, value_name = "SECONDS")]
-    idle_exit: Option<u64>,
-    /// Go on with the work of the daemon that has started this one, which is at the other end of
-    /// standard input.
-    #[arg(long, hide = true, requires = "socket")]
-    take_over: bool,
-}
-
-impl Arguments {
-    /// What a successor has to be told too.
-    fn for_successor(&self) -> Vec<OsString> {
-        let on_demand = self.on_demand.then(|| OsString::from("--on-demand"));
-        let idle_exit = self
-            .idle_exit
-            .map(|seconds| format!("--idle-exit={seconds}").into());
-        on_demand.into_iter().chain(idle_exit).collect()
-    }
-}
-
 fn main() -> ExitCode {
     if let Some(ended) = helper::run() {
         return ended;
     }
-    let arguments = Arguments::parse();
-    match start(&arguments) {
+    let words = || std::env::args_os().skip(1);
+    let done = match arguments::read(words()) {
+        Ok(Typed::Serve(arguments)) => start(&arguments).map_err(|denial| (denial, 1)),
+        Ok(Typed::Print(text)) => {
+            // One who does not listen cannot be told that.
+            std::io::stdout().write_all(text.as_bytes()).ok();
+            Ok(())
+        }
+        Err(denial) => Err((denial, 2)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(denial) => {
-            report(&arguments, &denial);
-            ExitCode::FAILURE
+        Err((denial, code)) => {
+            report(arguments::is_on_demand(words()), &denial);
+            ExitCode::from(code)
         }
     }
 }
 
 /// Says why there is no daemon: to a program as JSON in place of `ready`, to a person in words.
-fn report(arguments: &Arguments, denial: &Denial) {
-    let told = if arguments.on_demand {
+fn report(to_program: bool, denial: &Denial) {
+    let told = if to_program {
         let line = serde_json::to_string(denial).unwrap_or_default();
         writeln!(std::io::stdout(), "{line}")
     } else {
