@@ -15,6 +15,7 @@ use ac_cred_proto::{Denial, Org, Request, Response};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::broker::changing::Changing;
 use crate::broker::handover::Handover;
 use crate::broker::job::{Finished, Tools};
 use crate::broker::life::Life;
@@ -28,6 +29,7 @@ use crate::policy::{Moment, Span};
 use crate::settings_file::SettingsFile;
 
 pub mod change;
+mod changing;
 pub mod check;
 mod handover;
 pub mod idle;
@@ -82,8 +84,7 @@ pub struct Broker {
     reading: BTreeMap<Attempt, Store>,
     /// The newest login of each organization whose login is under way.
     logins: BTreeMap<Org, u64>,
-    /// The organizations whose change is being written; once for each change.
-    changing: Vec<Org>,
+    changing: Changing,
     jobs: JoinSet<Finished>,
     wakeups: BTreeSet<(Moment, Org)>,
     watchers: Watchers,
@@ -131,7 +132,7 @@ impl Broker {
             attempts: estate.under_way.into_iter().collect(),
             reading: BTreeMap::new(),
             logins: BTreeMap::new(),
-            changing: Vec::new(),
+            changing: Changing::default(),
             jobs: JoinSet::new(),
             wakeups: BTreeSet::new(),
             watchers: Watchers::default(),

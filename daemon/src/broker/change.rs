@@ -60,6 +60,10 @@ impl Broker {
                 .choose(logout.organization.as_ref())
                 .map(|(org, known)| vec![(org.clone(), known.store)])
         });
+        let found = found.and_then(|organizations: Vec<_>| {
+            self.aliases_stay(organizations.iter().map(|(org, _)| Some(org)))?;
+            Ok(organizations)
+        });
         match found {
             Ok(organizations) => {
                 self.logins
@@ -75,7 +79,8 @@ impl Broker {
             .settings
             .settings()
             .and_then(|settings| settings.choose(Some(&chosen.organization)));
-        match found.map(|(org, _)| org.clone()) {
+        let found = found.map(|(org, _)| org.clone());
+        match found.and_then(|org| self.aliases_stay([Some(&org)]).map(|()| org)) {
             Ok(org) => self.change(Change::Default(org, reply)),
             Err(denial) => deny(reply, denial),
         }
@@ -110,7 +115,7 @@ impl Broker {
     }
 
     pub(crate) fn change(&mut self, change: Change) {
-        self.changing.extend(organizations(&change));
+        self.changing.begin(&change);
         self.jobs.spawn(carry_out(self.tools.clone(), change));
     }
 
@@ -125,11 +130,7 @@ impl Broker {
             }
         }
         self.refresh_settings();
-        for org in organizations(&change) {
-            if let Some(at) = self.changing.iter().position(|other| *other == org) {
-                self.changing.swap_remove(at);
-            }
-        }
+        self.changing.end(&change);
         match (change, written) {
             (Change::Login(order, _, grant), Ok(written)) => {
                 let not_saved = match written {
@@ -200,7 +201,7 @@ fn would_lose(organizations: &[Org]) -> Denial {
 }
 
 /// The organizations that a change is about.
-fn organizations(change: &Change) -> Vec<Org> {
+pub(crate) fn organizations(change: &Change) -> Vec<Org> {
     match change {
         Change::Login(order, ..) => vec![order.org.clone()],
         Change::Logout(organizations, _) => {

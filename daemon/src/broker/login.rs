@@ -73,6 +73,9 @@ impl Broker {
         if settings.store != Store::File && self.tools.stores.file().is_shut() {
             return deny(reply, locked());
         }
+        if let Err(denial) = self.aliases_stay([Some(&login.organization), login.from.as_ref()]) {
+            return deny(reply, denial);
+        }
         let source = match (login.credential, login.command, login.from) {
             (Some(credential), None, _) => Source::Given(credential),
             (None, Some(argv), _) => Source::Printed(argv),

@@ -46,6 +46,17 @@ impl Broker {
         }
     }
 
+    /// Refuses what goes by an alias that is being changed: a logout would miss the organization, and
+    /// a login bring the old alias back.
+    pub(crate) fn aliases_stay<'a>(
+        &self,
+        orgs: impl IntoIterator<Item = Option<&'a Org>>,
+    ) -> Result<(), Denial> {
+        let mut named = orgs.into_iter().flatten();
+        let changed = named.find(|org| self.changing.changes_alias(org));
+        changed.map_or(Ok(()), |org| Err(being_changed(org)))
+    }
+
     /// Ends a rename that was cut short, where one was.
     pub(crate) fn mend(&mut self) {
         if self.tools.stores.rename_note().exists() {

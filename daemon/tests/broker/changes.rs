@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use ac_cred_proto::message::Logout;
+use ac_cred_proto::message::{Logout, Move};
+use ac_cred_proto::settings::Store;
 use ac_cred_proto::{ErrorCode, Request, Response};
 
 use crate::rig::auth_api::Reply;
-use crate::rig::{HOUR, Rig, plain_login};
+use crate::rig::{HOUR, Rig, org, plain_login};
 
 /// The settings of an organization as a person would write them.
 fn written(organization: &str) -> String {
@@ -160,7 +161,7 @@ async fn a_rename_whose_settings_cannot_be_written_changes_nothing() {
     let rig = Rig::new();
     rig.unlock("passphrase", true).done().await;
     let mut login = plain_login("acme", "key");
-    login.settings.store = Some(ac_cred_proto::settings::Store::File);
+    login.settings.store = Some(Store::File);
     rig.login_with(login).logged_in().await.unwrap();
     let lock = rig.forbid_settings();
     assert_eq!(
@@ -229,6 +230,36 @@ async fn a_rename_to_a_name_that_is_being_logged_in_is_refused() {
     login.logged_in().await.unwrap();
     assert_eq!(rig.get("acme").token().await, "key-1");
     assert_eq!(rig.get("beta").token().await, "b-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_by_an_alias_that_is_being_changed_is_refused() {
+    let rig = Rig::with("acme").await;
+    let lock = rig.lock_settings();
+    let rename = rig.rename("acme", "beta");
+    let logout_of_all = Request::Logout(Logout {
+        organization: None,
+        all: true,
+    });
+    for other in [
+        rig.logout("acme"),
+        rig.call(logout_of_all),
+        rig.choose("acme"),
+        rig.call(Request::Move(Move {
+            organization: Some(org("acme")),
+            to: Store::Memory,
+            wait_ms: 1_000,
+            command: None,
+        })),
+    ] {
+        assert_eq!(other.error().await, ErrorCode::Busy);
+    }
+    drop(lock);
+    rename.done().await;
+    assert_eq!(rig.get("beta").token().await, "key-1");
+    assert_eq!(rig.logout("beta").all().await.len(), 2);
+    let error = rig.get("beta").error().await;
+    assert_eq!(error, ErrorCode::UnknownOrganization);
 }
 
 #[tokio::test(start_paused = true)]
