@@ -129,6 +129,7 @@ pub(crate) fn no_passphrase(need: PassphraseNeed) -> Denial {
 fn ask(question: &str) -> io::Result<Zeroizing<String>> {
     use nix::sys::signal::{SigSet, Signal};
 
+    keep_private();
     let interrupt = SigSet::from(Signal::SIGINT);
     interrupt.thread_block()?;
     let typed = rpassword::prompt_password(question).map(Zeroizing::new);
@@ -202,6 +203,24 @@ fn unsafe_file(path: &Path, why: &str) -> Denial {
     )
 }
 
+/// Keeps what is about to be read out of core dumps, and from other processes of the same user.
+#[cfg(unix)]
+fn keep_private() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // A sandbox that forbids it keeps others out itself, and a login is worth more.
+    setrlimit(Resource::Core, none).ok();
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
+}
+
+#[cfg(windows)]
+fn keep_private() {}
+
 /// Standard input without the standard library's buffer, which would keep a copy of the secret.
 fn unbuffered_stdin() -> io::Result<File> {
     #[cfg(unix)]
@@ -238,6 +257,7 @@ fn read_into_one_buffer(
     mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
     is_enough: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Zeroizing<String>> {
+    keep_private();
     let mut buffer = Zeroizing::new(vec![0; longest + "\r\n".len() + 1]);
     let mut length = 0;
     while !is_enough(buffer.get(..length).unwrap_or_default()) {
@@ -297,6 +317,16 @@ mod tests {
         assert_eq!(*line, "eyJ.x.y");
         assert_eq!(*first_line(&b"eyJ.x.y"[..], 100).unwrap(), "eyJ.x.y");
         assert_eq!(*first_line(&b""[..], 100).unwrap(), "");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_reads_a_secret_can_be_neither_dumped_nor_traced() {
+        use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+        assert_eq!(*whole(&b"secret"[..], 100).unwrap(), "secret");
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
     }
 
     #[cfg(unix)]
