@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 use std::process::{Command, Stdio};
 
+use ac_cred_proto::Denial;
+
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 mod absent;
 #[cfg(target_os = "macos")]
@@ -42,6 +44,23 @@ pub(crate) struct Setting<'a> {
     pub(crate) socket: Option<&'a Path>,
     /// The file with the passphrase.
     pub(crate) passphrase_file: Option<&'a Path>,
+}
+
+/// Where the service manager is to open the socket, if not where it keeps those of a user; launchd
+/// keeps none, and needs the directory to be there.
+#[cfg(target_os = "macos")]
+pub(crate) fn socket(_said: Option<PathBuf>) -> Result<Option<PathBuf>, Denial> {
+    crate::endpoint::prepared().map(Some)
+}
+
+/// Where the service manager is to open the socket, if not where it keeps those of a user.
+#[cfg(not(target_os = "macos"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a directory may have to be made elsewhere"
+)]
+pub(crate) fn socket(said: Option<PathBuf>) -> Result<Option<PathBuf>, Denial> {
+    Ok(said)
 }
 
 /// Whether the service manager's program did what it was told; what it says is not shown.

@@ -27,6 +27,9 @@ pub struct Facts<'a> {
     pub home: &'a dyn Fn() -> Option<PathBuf>,
 }
 
+/// What the agent of launchd calls its socket.
+pub const LAUNCHD_SOCKET: &str = "ac-cred";
+
 /// The name of the endpoint within its directory.
 #[must_use]
 pub fn socket_name() -> String {

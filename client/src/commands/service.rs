@@ -22,7 +22,7 @@ const MAX_LENGTH: u64 = 65_536;
 
 /// Writes the files, and has the service manager know them.
 pub(super) fn install() -> Result<(), Failure> {
-    let socket = said(SOCKET_VARIABLE)?;
+    let socket = service::socket(said(SOCKET_VARIABLE)?)?;
     let passphrase_file = said(PASSPHRASE_FILE_VARIABLE)?;
     let setting = Setting {
         socket: socket.as_deref(),

@@ -1,10 +1,9 @@
-//! An agent of the user's launchd.
-//!
-//! It runs from login on: launchd hands a socket over by a function that no safe library offers, and
-//! `ac-cred` starts the daemon when there is none.
+//! An agent of the user's launchd, which opens the socket and starts the daemon for the first caller.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use ac_cred_proto::endpoint::LAUNCHD_SOCKET;
 
 use super::{MARK, ServiceFile, Setting, is_done};
 use crate::endpoint;
@@ -28,15 +27,17 @@ fn path() -> Option<PathBuf> {
 
 fn agent(program: &Path, setting: Setting<'_>) -> String {
     let program = escaped(program);
-    let variables = [
-        ("AC_CRED_SOCKET", setting.socket),
-        ("AC_CRED_PASSPHRASE_FILE", setting.passphrase_file),
-    ];
-    let variables: String = variables
-        .into_iter()
-        .filter_map(|(name, path)| Some((name, escaped(path?))))
-        .map(|(name, path)| format!("\t\t<key>{name}</key>\n\t\t<string>{path}</string>\n"))
-        .collect();
+    let entry = |name: &str, path: &Path| {
+        let path = escaped(path);
+        format!("\t\t<key>{name}</key>\n\t\t<string>{path}</string>\n")
+    };
+    let variables = setting
+        .passphrase_file
+        .map_or_else(String::new, |path| entry("AC_CRED_PASSPHRASE_FILE", path));
+    // Of mode 0600, which is 384 there.
+    let socket = setting.socket.map_or_else(String::new, |path| {
+        entry("SockPathName", path) + "\t\t<key>SockPathMode</key>\n\t\t<integer>384</integer>\n"
+    });
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <!-- {MARK} -->\n\
@@ -46,7 +47,7 @@ fn agent(program: &Path, setting: Setting<'_>) -> String {
          \t<key>Label</key>\n\t<string>{LABEL}</string>\n\
          \t<key>ProgramArguments</key>\n\t<array>\n\t\t<string>{program}</string>\n\t</array>\n\
          \t<key>EnvironmentVariables</key>\n\t<dict>\n{variables}\t</dict>\n\
-         \t<key>RunAtLoad</key>\n\t<true/>\n\
+         \t<key>Sockets</key>\n\t<dict>\n\t<key>{LAUNCHD_SOCKET}</key>\n\t<dict>\n{socket}\t</dict>\n\t</dict>\n\
          \t<key>KeepAlive</key>\n\t<dict>\n\t\t<key>SuccessfulExit</key>\n\t\t<false/>\n\t</dict>\n\
          \t<key>Umask</key>\n\t<integer>63</integer>\n\
          </dict>\n</plist>\n"

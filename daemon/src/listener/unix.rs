@@ -15,8 +15,11 @@ use interprocess::local_socket::tokio::{Listener as SocketListener, Stream, prel
 use interprocess::local_socket::{GenericFilePath, ListenerOptions};
 use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
 
+pub use self::activation::handed_over;
 use super::refused;
 use crate::audit::Caller;
+
+mod activation;
 
 /// The file whose lock makes a daemon the only one.
 const LOCK_NAME: &str = "daemon.lock";
@@ -34,30 +37,6 @@ pub(super) struct Place {
 
 /// A socket that a service manager has opened.
 pub type HandedOver = OwnedFd;
-
-/// The one socket that systemd has handed to this process, where it has.
-///
-/// # Errors
-///
-/// A [`Denial`] when it is not one stream socket of this machine.
-pub fn handed_over() -> Result<Option<HandedOver>, Denial> {
-    let said = |name: &str| std::env::var(name).ok();
-    let is_for_this = said("LISTEN_PID").is_some_and(|pid| pid == std::process::id().to_string());
-    if !is_for_this {
-        return Ok(None);
-    }
-    let count = said("LISTEN_FDS").unwrap_or_default();
-    if count != "1" {
-        let message = format!("one socket is to be handed over, not {count}");
-        return Err(Denial::new(ErrorCode::UnsafeFiles, message));
-    }
-    let taken = listenfd::ListenFd::from_env().take_unix_listener(0);
-    let taken = taken.map_err(|error| {
-        let message = format!("what was handed over is no socket to listen at: {error}");
-        Denial::new(ErrorCode::UnsafeFiles, message)
-    })?;
-    Ok(taken.map(OwnedFd::from))
-}
 
 /// An endpoint at its old place.
 pub(super) struct Again {
