@@ -52,6 +52,26 @@ fn every_line_of_the_readme_does_what_it_says() {
 }
 
 #[test]
+fn every_block_of_a_document_is_closed() {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "SECURITY.md",
+        "proto/SCHEMA.md",
+    ] {
+        let document = document(name);
+        let mut fences = document.lines().filter(|line| line.starts_with("```"));
+        while let Some(opening) = fences.next() {
+            assert!(
+                opening.len() > "```".len(),
+                "{name}: {opening:?} opens nothing"
+            );
+            assert_eq!(fences.next(), Some("```"), "{name}: {opening:?}");
+        }
+    }
+}
+
+#[test]
 fn what_the_readme_shows_first_is_what_it_explains() {
     let readme = document("README.md");
     let explained = lines_to_type(&readme);
