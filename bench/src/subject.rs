@@ -95,8 +95,8 @@ pub(crate) fn serve(directory: &Path, count: usize) -> io::Result<()> {
         let listener = Listener::bind(&socket(directory)).map_err(refused)?;
         writeln!(io::stdout(), "ready")?;
         let audit = Audit::new(Arc::clone(&parts.clock));
-        ac_credd::run(parts, audit, listener, None, std::future::pending()).await;
-        Ok(())
+        let ended = ac_credd::run(parts, audit, listener, None, std::future::pending()).await;
+        ended.map(|_| ()).map_err(refused)
     })
 }
 

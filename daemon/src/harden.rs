@@ -38,6 +38,17 @@ pub fn cleaned(environment: &[(OsString, OsString)]) -> Option<Vec<(OsString, Os
     (clean.len() < environment.len()).then_some(clean)
 }
 
+/// From now on a panic is told by its place in the program alone, as its message may hold anything.
+pub fn tell_panics_by_place() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+        tracing::error!(
+            "a fault of the daemon's own, which is worth a report: it panicked at {place}"
+        );
+    }));
+}
+
 /// Starts this program anew when its environment holds what must not reach it; libraries have read
 /// the old one by then only as far as the loader goes.
 ///

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ac_cred_proto::message::Audited;
+use ac_cred_proto::{Denial, ErrorCode};
 use interprocess::local_socket::tokio::Stream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -74,17 +75,26 @@ pub enum Arrival {
 /// Serves `listener`, and what arrives from the daemon before this one, until `parts.course` says
 /// otherwise and the answers under way are given, or until `at_once` is done; returns the way to
 /// the successor, where one serves. Who asked for what is noted in `audit`.
+///
+/// # Errors
+///
+/// [`ErrorCode::Internal`] when the broker ended in the middle of its work: there is nobody left who
+/// could answer, so that the daemon ends for the next one.
 pub async fn run(
     parts: Parts,
     audit: Audit,
     listener: Listener,
     arriving: Option<mpsc::UnboundedReceiver<Arrival>>,
     at_once: impl Future<Output = ()>,
-) -> Option<Relay> {
+) -> Result<Option<Relay>, Denial> {
     let (calls, taken) = mpsc::channel(CALLS);
     let (ends, course) = (parts.course.clone(), parts.course.subscribe());
     let supervisor = Arc::clone(&parts.supervisor);
-    let mut broker = tokio::spawn(Broker::new(parts).run(taken));
+    let last = Last(ends.clone());
+    let mut broker = tokio::spawn(async move {
+        let _last = last;
+        Broker::new(parts).run(taken).await;
+    });
     let audit = Arc::new(audit);
     let mut hall = Hall::new(calls, Arc::clone(&audit), course.clone());
     let serving = async {
@@ -94,7 +104,7 @@ pub async fn run(
         }
         // Whoever takes longer than an exchange may last is not waited for.
         tokio::time::timeout(DRAIN, hall.empty()).await.ok();
-        tokio::time::timeout(DRAIN, &mut broker).await.ok();
+        let ended = tokio::time::timeout(DRAIN, &mut broker).await;
         if let Some(relay) = succeeded(&course) {
             audit
                 .take()
@@ -102,13 +112,27 @@ pub async fn run(
                 .for_each(|entry| relay.audited(entry));
             relay.flushed().await;
         }
+        matches!(ended, Ok(Err(_)))
     };
-    tokio::select! {
-        () = serving => {}
-        () = at_once => {}
-    }
+    let is_broken = tokio::select! {
+        is_broken = serving => is_broken,
+        () = at_once => false,
+    };
     broker.abort();
-    succeeded(&course)
+    if is_broken {
+        let message = "the daemon ended in the middle of its work, which is a fault of its own";
+        return Err(Denial::new(ErrorCode::Internal, message));
+    }
+    Ok(succeeded(&course))
+}
+
+/// Who goes last: with this the daemon ends.
+struct Last(watch::Sender<Course>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.send_if_modified(Course::end);
+    }
 }
 
 fn succeeded(course: &watch::Receiver<Course>) -> Option<Relay> {

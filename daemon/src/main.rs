@@ -84,6 +84,7 @@ fn system(what: &str) -> impl FnOnce(std::io::Error) -> Denial {
 
 fn start(arguments: &Arguments) -> Result<(), Denial> {
     harden::leave_environment().map_err(system("the program cannot be started anew"))?;
+    harden::tell_panics_by_place();
     // Before there is a second thread.
     let handed_over = listener::handed_over()?;
     harden::give_up_privileges().map_err(system("the process cannot be hardened"))?;
@@ -201,7 +202,7 @@ async fn go_on(
     }
     tracing::info!(version = version::number(), socket = %listener.path().display(), "listening");
     let heeding = signals.heed(parts.course.clone());
-    let successor = ac_credd::run(parts, audit, listener, arriving, heeding).await;
+    let successor = ac_credd::run(parts, audit, listener, arriving, heeding).await?;
     tracing::info!("ended");
     let Some(relay) = successor.filter(|_| is_waited_for) else {
         return Ok(());

@@ -292,10 +292,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let answer = match calls.send(call).await {
             Ok(()) => tokio::select! {
                 biased;
-                answer = answered => answer.unwrap_or_else(|_| daemon_ends()),
+                answer = answered => answer.unwrap_or_else(|_| unanswered(calls)),
                 () = self.closed(), if ends_with_its_caller => return Err(Ended::Gone),
             },
-            Err(_) => daemon_ends(),
+            Err(_) => unanswered(calls),
         };
         // The daemon that answers notes it.
         if let Some(question) = question.filter(|_| !matches!(answer, Answer::Elsewhere(..))) {
@@ -389,10 +389,14 @@ fn wipe(buffer: &mut Vec<u8>) {
     buffer.clear();
 }
 
-/// The answer of a daemon whose broker has ended.
-fn daemon_ends() -> Answer {
-    let denial = Denial::new(ErrorCode::DaemonUnreachable, "the daemon is ending");
-    Answer::One(Response::Denied(denial))
+/// The answer to a request that the broker has dropped: the daemon ends, or a job was lost.
+fn unanswered(calls: &mpsc::Sender<Call>) -> Answer {
+    Answer::One(Response::Denied(if calls.is_closed() {
+        Denial::new(ErrorCode::DaemonUnreachable, "the daemon is ending")
+    } else {
+        let message = "a fault of the daemon's own kept it from answering";
+        Denial::new(ErrorCode::Internal, message).hint("ac-cred daemon logs")
+    }))
 }
 
 #[cfg(test)]

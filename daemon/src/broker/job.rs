@@ -9,8 +9,8 @@ use ac_cred_proto::{Denial, ErrorCode, Org};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use crate::auth_api::AuthApi;
 use crate::auth_api::target::Target;
-use crate::auth_api::{AuthApi, Exchange};
 use crate::broker::change::Changed;
 use crate::broker::login::Proved;
 use crate::broker::place::Placed;
@@ -90,16 +90,22 @@ pub async fn read(
 }
 
 /// Exchanges the credential of an organization.
-pub async fn exchange(tools: Tools, attempt: Attempt, prepared: Prepared) -> Finished {
-    let (target, credential) = prepared;
-    let exchange = tools.auth_api.exchange(target, credential);
-    Finished::Exchanged(attempt, unharmed(exchange).await)
+pub async fn exchange(tools: Tools, attempt: Attempt, (target, credential): Prepared) -> Finished {
+    Finished::Exchanged(attempt, grant(tools.auth_api, target, credential).await)
 }
 
 /// The result of an exchange, whatever becomes of it: those who wait for one are always answered.
-async fn unharmed(exchange: Exchange) -> Result<Grant, Failure> {
+///
+/// # Errors
+///
+/// What the exchange returns, or [`ErrorCode::Internal`] when it panicked.
+pub async fn grant(
+    api: Arc<dyn AuthApi>,
+    target: Arc<Target>,
+    credential: Credential,
+) -> Result<Grant, Failure> {
     let mut alone = JoinSet::new();
-    alone.spawn(exchange);
+    alone.spawn(async move { api.exchange(target, credential).await });
     let ended = alone.join_next().await.and_then(Result::ok);
     ended.unwrap_or_else(|| {
         let message = "an exchange ended without a result";

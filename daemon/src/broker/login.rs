@@ -296,11 +296,9 @@ async fn prove(
         tokio::time::sleep(Duration::from_millis(hold.0)).await;
         let (target, record) = prepare(&tools, &order, source).await?;
         is_prepared.store(true, Ordering::Relaxed);
-        let exchanged = tools
-            .auth_api
-            .exchange(target, record.credential.clone())
-            .await;
-        exchanged
+        let api = Arc::clone(&tools.auth_api);
+        job::grant(api, target, record.credential.clone())
+            .await
             .map(|grant| (record, grant))
             .map_err(|failure| explained(failure, &order))
     };

@@ -646,11 +646,24 @@ async fn without_a_broker_a_caller_is_told_that_the_daemon_ends() {
     );
     let mut during = Peer::new(Encoding::Binary);
     during.ask(&get("acme")).await;
-    drop(during.call().await);
+    let call = during.call().await;
+    during.calls.close();
+    drop(call);
     assert_eq!(
         during.reads_denial().await.error,
         ErrorCode::DaemonUnreachable
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_request_is_lost_is_told_so_and_may_ask_again() {
+    let mut peer = Peer::new(Encoding::Binary);
+    peer.ask(&get("acme")).await;
+    drop(peer.call().await);
+    assert_eq!(peer.reads_denial().await.error, ErrorCode::Internal);
+    peer.ask(&list()).await;
+    peer.is_answered(done()).await;
+    assert_eq!(peer.reads().await, Response::Done(Done {}));
 }
 
 fn told() -> Response {

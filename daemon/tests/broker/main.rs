@@ -6,6 +6,9 @@ mod changes;
 #[cfg(test)]
 mod exchanges;
 #[cfg(test)]
+#[cfg(unix)]
+mod faults;
+#[cfg(test)]
 mod idle;
 #[cfg(test)]
 mod logins;

@@ -4,7 +4,9 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ac_cred_proto::Denial;
 use ac_credd::audit::Audit;
+use ac_credd::clock::Clock;
 use ac_credd::course::Course;
 use ac_credd::handover::Relay;
 use ac_credd::listener::Listener;
@@ -18,33 +20,42 @@ use crate::rig::auth_api::{Reply, SimAuthApi};
 use crate::rig::clock::SimClock;
 use crate::rig::parts;
 
-const LOGIN: &str =
+pub(crate) const LOGIN: &str =
     r#"{"login":{"organization":"acme","credential":"key","settings":{"store":"memory"}}}"#;
-const GET: &str = r#"{"get":{}}"#;
+pub(crate) const GET: &str = r#"{"get":{}}"#;
 const REFRESH: &str = r#"{"get":{"refresh":true}}"#;
 
 /// Runs a test as the process runs the daemon: in one thread.
-fn locally(test: impl Future<Output = ()>) {
+pub(crate) fn locally(test: impl Future<Output = ()>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, test);
 }
 
 /// A daemon that serves a socket in a directory of its own.
-struct Daemon {
-    home: TempDir,
-    api: Arc<SimAuthApi>,
+pub(crate) struct Daemon {
+    pub(crate) home: TempDir,
+    pub(crate) api: Arc<SimAuthApi>,
     at_once: oneshot::Sender<()>,
-    running: JoinHandle<Option<Relay>>,
+    pub(crate) running: JoinHandle<Result<Option<Relay>, Denial>>,
 }
 
 impl Daemon {
     fn start() -> Self {
+        Self::with_clocks(|clock| (clock.clone(), clock))
+    }
+
+    /// A daemon whose broker and whose audit read these clocks.
+    pub(crate) fn with_clocks(
+        clocks: impl FnOnce(Arc<SimClock>) -> (Arc<dyn Clock>, Arc<dyn Clock>),
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let api = Arc::new(SimAuthApi::new(Arc::new(SimClock::new())));
         let shutdown = watch::Sender::new(Course::On);
-        let parts = parts(&home, home.path().join("config.toml"), &api, &shutdown);
-        let audit = Audit::new(Arc::clone(&parts.clock));
+        let mut parts = parts(&home, home.path().join("config.toml"), &api, &shutdown);
+        let (of_broker, of_audit) = clocks(api.clock());
+        parts.clock = of_broker;
+        let audit = Audit::new(of_audit);
         let listener = Listener::bind(&socket(&home)).unwrap();
         let (at_once, told) = oneshot::channel();
         let told = async {
@@ -61,12 +72,12 @@ impl Daemon {
         }
     }
 
-    async fn connect(&self) -> BufReader<UnixStream> {
+    pub(crate) async fn connect(&self) -> BufReader<UnixStream> {
         BufReader::new(UnixStream::connect(socket(&self.home)).await.unwrap())
     }
 }
 
-fn socket(home: &TempDir) -> PathBuf {
+pub(crate) fn socket(home: &TempDir) -> PathBuf {
     home.path().join("run").join("v1.sock")
 }
 
@@ -79,18 +90,18 @@ async fn send(connection: &mut BufReader<UnixStream>, line: &str) {
         .unwrap();
 }
 
-async fn answer(connection: &mut BufReader<UnixStream>) -> String {
+pub(crate) async fn answer(connection: &mut BufReader<UnixStream>) -> String {
     let mut line = String::new();
     connection.read_line(&mut line).await.unwrap();
     line
 }
 
-async fn ask(connection: &mut BufReader<UnixStream>, line: &str) -> String {
+pub(crate) async fn ask(connection: &mut BufReader<UnixStream>, line: &str) -> String {
     send(connection, line).await;
     answer(connection).await
 }
 
-async fn is_closed(connection: &mut BufReader<UnixStream>) -> bool {
+pub(crate) async fn is_closed(connection: &mut BufReader<UnixStream>) -> bool {
     connection.read_u8().await.is_err()
 }
 
@@ -105,7 +116,7 @@ fn callers_are_served_and_the_endpoint_goes_with_the_daemon() {
         assert!(ask(&mut another, GET).await.contains(".key-1\""));
         assert_eq!(ask(&mut another, r#"{"stop":{}}"#).await, "{\"done\":{}}\n");
         assert!(is_closed(&mut caller).await && is_closed(&mut another).await);
-        daemon.running.await.unwrap();
+        daemon.running.await.unwrap().unwrap();
         assert!(!socket(&daemon.home).exists());
         assert_eq!(daemon.api.count(), 1);
     });
@@ -147,7 +158,7 @@ fn who_waits_when_the_daemon_is_stopped_is_answered_before_it_ends() {
         gate.open(Reply::Token(3_600));
         assert!(answer(&mut caller).await.contains(".key-2\""));
         assert!(is_closed(&mut caller).await);
-        daemon.running.await.unwrap();
+        daemon.running.await.unwrap().unwrap();
     });
 }
 
@@ -161,7 +172,7 @@ fn a_daemon_that_is_told_to_end_at_once_waits_for_nobody() {
         send(&mut caller, REFRESH).await;
         daemon.api.began(2).await;
         daemon.at_once.send(()).unwrap();
-        daemon.running.await.unwrap();
+        daemon.running.await.unwrap().unwrap();
         assert!(is_closed(&mut caller).await);
         assert!(!socket(&daemon.home).exists());
     });
@@ -179,7 +190,7 @@ fn an_endpoint_has_one_daemon_at_a_time() {
         );
         let mut caller = daemon.connect().await;
         ask(&mut caller, r#"{"stop":{}}"#).await;
-        daemon.running.await.unwrap();
+        daemon.running.await.unwrap().unwrap();
         assert!(Listener::bind(&path).is_ok(), "the next one may have it");
     });
 }
