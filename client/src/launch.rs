@@ -57,7 +57,7 @@ pub(crate) fn start(deadline: Deadline) -> Result<Link, Denial> {
     if let Some(link) = Link::open(&socket, deadline)? {
         return Ok(link);
     }
-    let started = spawn(&socket, deadline);
+    let started = spawn_again(&socket, deadline);
     // A daemon that somebody started by hand at the same time does as well.
     match Link::open(&socket, deadline)? {
         Some(link) => Ok(link),
@@ -130,8 +130,19 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Starts the daemon and waits until it listens.
-fn spawn(socket: &Path, deadline: Deadline) -> Result<(), Denial> {
+/// Starts the daemon, and once more where it was killed before it said anything.
+fn spawn_again(socket: &Path, deadline: Deadline) -> Result<(), Denial> {
+    for _ in 0..2 {
+        if let Some(started) = spawn(socket, deadline)? {
+            return started;
+        }
+    }
+    Err(no_daemon("the daemon ended before it was ready").hint("ac-cred daemon run"))
+}
+
+/// Starts the daemon and waits for what it says: that it listens, or why it does not; nothing where
+/// it ended without a word.
+fn spawn(socket: &Path, deadline: Deadline) -> Result<Option<Result<(), Denial>>, Denial> {
     let mut command = daemon(socket)?;
     command
         .arg("--on-demand")
@@ -142,19 +153,16 @@ fn spawn(socket: &Path, deadline: Deadline) -> Result<(), Denial> {
     close_fds::set_fds_cloexec(3, &[]);
     let mut child = command.spawn().map_err(|error| unstartable(&error))?;
     let Some(stdout) = child.stdout.take() else {
-        return Err(ended_early());
+        return Ok(None);
     };
     let line = within(deadline.left(), move || first_line(stdout))
         .ok_or_else(|| no_daemon("the daemon did not start in time"))?;
-    match line.trim_end() {
-        READY => Ok(()),
-        line => {
-            let refusal = serde_json::from_str(line).unwrap_or_else(|_| ended_early());
-            // Who is told that the daemon did not start finds none that is still ending.
-            within(deadline.left(), move || child.wait());
-            Err(refusal)
-        }
+    if line.trim_end() == READY {
+        return Ok(Some(Ok(())));
     }
+    // Who is told that the daemon did not start finds none that is still ending.
+    within(deadline.left(), move || child.wait());
+    Ok(serde_json::from_str(&line).ok().map(Err))
 }
 
 /// What the daemon says first; nothing when it ends without a word.
@@ -163,10 +171,6 @@ fn first_line(stdout: ChildStdout) -> String {
     let mut line = String::new();
     BufReader::new(stdout.take(limit)).read_line(&mut line).ok();
     line
-}
-
-fn ended_early() -> Denial {
-    no_daemon("the daemon ended before it was ready").hint("ac-cred daemon run")
 }
 
 fn unstartable(error: &io::Error) -> Denial {
