@@ -154,11 +154,8 @@ async fn is_over(course: &mut watch::Receiver<Course>, has_asked: bool) -> Resul
 
 /// Waits until a successor serves; a daemon that ends hears a request out.
 async fn is_moved(course: &mut watch::Receiver<Course>) {
-    if course
-        .wait_for(|course| course.relay().is_some())
-        .await
-        .is_err()
-    {
+    let relayed = course.wait_for(|course| course.relay().is_some());
+    if relayed.await.is_err() {
         std::future::pending::<()>().await;
     }
 }
