@@ -663,7 +663,7 @@ async fn a_caller_whose_request_is_lost_is_told_so_and_may_ask_again() {
     assert_eq!(peer.reads_denial().await.error, ErrorCode::Internal);
     peer.ask(&list()).await;
     peer.is_answered(done()).await;
-    assert_eq!(peer.reads().await, Response::Done(Done {}));
+    assert!(matches!(peer.reads().await, Response::Done(_)));
 }
 
 fn told() -> Response {
