@@ -15,11 +15,11 @@ mod launchd;
 mod systemd;
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-pub(crate) use absent::{NAME, files, forget, forgotten, know, read_log};
+pub(crate) use absent::{NAME, files, forget, forgotten, keeping, know, opening, read_log};
 #[cfg(target_os = "macos")]
-pub(crate) use launchd::{NAME, files, forget, forgotten, know, read_log};
+pub(crate) use launchd::{NAME, files, forget, forgotten, keeping, know, opening, read_log};
 #[cfg(target_os = "linux")]
-pub(crate) use systemd::{NAME, files, forget, forgotten, know, read_log};
+pub(crate) use systemd::{NAME, files, forget, forgotten, keeping, know, opening, read_log};
 
 /// Stands in every file that is ours to replace and to remove.
 pub(crate) const MARK: &str = "Written by: ac-cred daemon install";
@@ -31,6 +31,21 @@ pub(crate) struct ServiceFile {
     pub(crate) path: PathBuf,
     /// What stands in it.
     pub(crate) text: String,
+}
+
+/// What the service manager makes of a service that is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "no service manager is asked there")
+)]
+pub(crate) enum Keeping {
+    /// It listens for callers.
+    Listens,
+    /// It does not, before the next session.
+    Later,
+    /// It has given up; what to type to be told why.
+    Failed(String),
 }
 
 /// What the daemon of a service is given besides its program.

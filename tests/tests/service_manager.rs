@@ -15,6 +15,7 @@ use ac_cred_tests::{
     source,
     world::{Account, PATIENCE, Run, World, eventually},
 };
+use serde_json::Value;
 
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 const SOCKET: &str = "ac-cred.socket";
@@ -111,6 +112,46 @@ fn systemd_starts_the_service_at_the_first_call_and_gets_it_back_whatever_ends_i
         assert_eq!(session.property(unit, "LoadState"), "not-found");
     }
     assert!(eventually(PATIENCE, || !session.has_daemon()));
+}
+
+#[test]
+fn systemd_takes_over_from_a_daemon_that_was_there_by_what_install_says() {
+    let Some(session) = Session::begin() else {
+        return;
+    };
+    session.ac_cred(&["daemon", "start"]).run().succeeded();
+    let line = session.install_beside_a_daemon();
+    session.comes_to("inactive", "inactive");
+    let finding = session.doctor_says("note");
+    assert_eq!(finding["fix"], *line);
+    session.shell(&line).run().succeeded();
+    session.comes_to("active", "inactive");
+    session.doctor_says("ok");
+    session.comes_to("active", "active");
+}
+
+#[test]
+fn a_service_that_cannot_start_keeps_nobody_from_a_token_and_doctor_tells_of_it() {
+    let Some(session) = Session::begin() else {
+        return;
+    };
+    session.drop_in("[Service]\nExecStartPre=/bin/false\n");
+    session.ac_cred(&["daemon", "install"]).run().succeeded();
+    let list = session.ac_cred(&["list"]).run();
+    list.succeeded().says("no daemon is running");
+    session.comes_to("failed", "failed");
+    session.login("acme", "memory");
+    session.get("acme");
+    let finding = session.doctor_says("fail");
+    let fix = finding["fix"].as_str().expect("there is something to type");
+    let told = session.shell(fix).run().stdout;
+    assert!(told.contains("code=exited, status=1/FAILURE"), "{told}");
+    let mended = format!("rm -r {UNITS}/{SERVICE}.d");
+    session.shell(&mended).run().succeeded();
+    let line = session.install_beside_a_daemon();
+    session.shell(&line).run().succeeded();
+    session.doctor_says("ok");
+    session.comes_to("active", "active");
 }
 
 #[test]
@@ -249,13 +290,7 @@ impl Session {
             skip("users have no namespaces of their own here");
             return None;
         }
-        let directory = format!("{UNITS}/{SERVICE}.d");
-        let made = session.shell(&format!("mkdir -p {directory}")).run();
-        made.succeeded();
-        session.write(
-            &format!("{directory}/strict.conf"),
-            &stricter_service("ini"),
-        );
+        session.drop_in(&stricter_service("ini"));
         session.ac_cred(&["daemon", "install"]).run().succeeded();
         Some(session)
     }
@@ -341,6 +376,34 @@ impl Session {
         });
         assert!(is_replaced, "{}", self.systemctl(&["status", SERVICE]));
         self.service_process()
+    }
+
+    /// Writes a drop-in for the service.
+    fn drop_in(&self, text: &str) {
+        let directory = format!("{UNITS}/{SERVICE}.d");
+        let made = self.shell(&format!("mkdir -p {directory}")).run();
+        made.succeeded();
+        self.write(&format!("{directory}/strict.conf"), text);
+    }
+
+    /// Installs the service where a daemon runs; what a person is told to type.
+    #[track_caller]
+    fn install_beside_a_daemon(&self) -> String {
+        let installed = self.ac_cred(&["daemon", "install"]).run();
+        let told = installed.succeeded().stderr.trim_end();
+        let (_, line) = told.split_once(" after: ").expect("a daemon runs");
+        line.to_owned()
+    }
+
+    /// What `doctor` finds of the service, which comes to this.
+    #[track_caller]
+    fn doctor_says(&self, verdict: &str) -> Value {
+        let report = self.ac_cred(&["doctor", "--json"]).run().json();
+        let findings = report["findings"].as_array().expect("it finds something");
+        let service = findings.iter().find(|found| found["check"] == "service");
+        let service = service.expect("a service is installed");
+        assert_eq!(service["verdict"], verdict, "{service}");
+        service.clone()
     }
 
     fn finds_little_exposed(&self) {

@@ -6,6 +6,7 @@ use ac_cred_proto::message::{Check, Checked};
 use ac_cred_proto::settings::Settings;
 use ac_cred_proto::{Request, Response};
 
+use super::service;
 use super::status::Known;
 use crate::call::{Call, Reach};
 use crate::cli::{self, USUAL_WAIT};
@@ -29,6 +30,7 @@ pub(super) fn run(doctor: &cli::Doctor, reach: Reach) -> Result<(), Failure> {
     findings.extend(here::organization(&settings));
     findings.extend(here::sockets(Deadline::after(USUAL_WAIT)));
     findings.extend(of_daemon(reach, &settings));
+    findings.extend(service::finding());
     findings.extend(around(&settings));
     let report = Report::of(findings);
     if doctor.json {

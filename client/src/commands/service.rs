@@ -10,12 +10,13 @@ use ac_cred_proto::{Denial, ErrorCode};
 
 use crate::cli::USUAL_WAIT;
 use crate::deadline::Deadline;
+use crate::doctor::Finding;
 use crate::failure::{Failure, usage};
 use crate::launch::{self, PASSPHRASE_FILE_VARIABLE};
 use crate::link::Link;
 use crate::output::note;
 use crate::private_file;
-use crate::service::{self, MARK, NAME, ServiceFile, Setting};
+use crate::service::{self, Keeping, MARK, NAME, ServiceFile, Setting};
 
 /// The longest file of a service manager that is looked at.
 const MAX_LENGTH: u64 = 65_536;
@@ -41,7 +42,8 @@ pub(super) fn install() -> Result<(), Failure> {
     match service::know(!runs) {
         Err(words) => no_answer(&words),
         Ok(()) if runs => note(&format!(
-            "{NAME} knows the daemon; it takes over from the one that runs after: ac-cred daemon stop"
+            "{NAME} knows the daemon; it takes over from the one that runs after: {}",
+            take_over()
         )),
         Ok(()) => note(&format!("{NAME} keeps the daemon from now on")),
     }
@@ -64,6 +66,32 @@ pub(super) fn uninstall() -> Result<(), Failure> {
         no_answer(&words);
     }
     Ok(())
+}
+
+/// What has the service manager take over from a daemon that runs: a socket that is in use is left
+/// alone by `install`, and nobody opens another one when that daemon ends.
+fn take_over() -> String {
+    format!("ac-cred daemon stop && {}", service::opening())
+}
+
+/// What the service manager makes of the service, where one is installed.
+pub(super) fn finding() -> Option<Finding> {
+    if installed().is_empty() {
+        return None;
+    }
+    let check = "service";
+    Some(match service::keeping()? {
+        Keeping::Listens => Finding::ok(check, format!("{NAME} keeps the daemon")),
+        Keeping::Later => {
+            let message = format!("{NAME} does not keep the daemon before your next session");
+            Finding::note(check, message).fix(take_over())
+        }
+        Keeping::Failed(fix) => {
+            let message = format!("{NAME} has failed to start the daemon, and has given up");
+            let denial = Denial::new(ErrorCode::DaemonUnreachable, message);
+            Finding::fail(check, &denial.hint(fix))
+        }
+    })
 }
 
 /// Says what a person can type where the service manager can be told.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{ServiceFile, Setting};
+use super::{Keeping, ServiceFile, Setting};
 
 /// What people call it.
 pub(crate) const NAME: &str = "a service manager";
@@ -16,6 +16,16 @@ pub(crate) fn files(_program: &Path, _setting: Setting<'_>) -> Option<[ServiceFi
 /// There is nothing to tell.
 pub(crate) fn know(_at_once: bool) -> Result<(), String> {
     Ok(())
+}
+
+/// Never asked for: there is no service.
+pub(crate) fn opening() -> String {
+    String::new()
+}
+
+/// There is nobody to ask.
+pub(crate) fn keeping() -> Option<Keeping> {
+    None
 }
 
 /// There is nothing to let go of.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use ac_cred_proto::endpoint::LAUNCHD_SOCKET;
 
-use super::{MARK, ServiceFile, Setting, is_done};
+use super::{Keeping, MARK, ServiceFile, Setting, is_done};
 use crate::endpoint;
 
 /// What people call it.
@@ -66,11 +66,21 @@ fn escaped(path: &Path) -> String {
 /// Tells launchd of the agent, where it may run at once; what to type if it cannot be told.
 pub(crate) fn know(at_once: bool) -> Result<(), String> {
     let shown = path().unwrap_or_default();
-    let domain = domain();
-    if !at_once || told(&["bootstrap", &domain, &shown.to_string_lossy()]) {
+    if !at_once || told(&["bootstrap", &domain(), &shown.to_string_lossy()]) {
         return Ok(());
     }
-    Err(format!("launchctl bootstrap {domain} {}", shown.display()))
+    Err(opening())
+}
+
+/// What to type to have launchd open the socket now.
+pub(crate) fn opening() -> String {
+    let shown = path().unwrap_or_default();
+    format!("launchctl bootstrap {} {}", domain(), shown.display())
+}
+
+/// launchd says nothing that is made to be read by a program.
+pub(crate) fn keeping() -> Option<Keeping> {
+    None
 }
 
 /// Has launchd let go of the agent, before it is removed; what to type if it cannot be told.

@@ -2,9 +2,9 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use super::{MARK, ServiceFile, Setting, is_done};
+use super::{Keeping, MARK, ServiceFile, Setting, is_done};
 use crate::endpoint;
 
 /// What people call it.
@@ -136,6 +136,33 @@ pub(crate) fn know(at_once: bool) -> Result<(), String> {
     ))
 }
 
+/// What to type to have systemd open the socket now.
+pub(crate) fn opening() -> String {
+    format!("systemctl --user start {SOCKET_UNIT}")
+}
+
+/// What systemd makes of the units; nothing where it does not answer.
+pub(crate) fn keeping() -> Option<Keeping> {
+    let mut command = Command::new("systemctl");
+    command
+        .args(["--user", "is-active", SOCKET_UNIT, SERVICE_UNIT])
+        .stdin(Stdio::null());
+    let output = command.output().ok()?;
+    kept(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The same from the states of the socket and of the service, one in a line.
+fn kept(states: &str) -> Option<Keeping> {
+    let (socket, service) = states.trim_end().split_once('\n')?;
+    Some(if [socket, service].contains(&"failed") {
+        Keeping::Failed(format!("systemctl --user status {SERVICE_UNIT}"))
+    } else if socket == "active" {
+        Keeping::Listens
+    } else {
+        Keeping::Later
+    })
+}
+
 /// Has systemd let go of the units, before they are removed; what to type if it cannot be told.
 pub(crate) fn forget() -> Result<(), String> {
     let disable = ["disable", "--now", SOCKET_UNIT, SERVICE_UNIT];
@@ -196,6 +223,17 @@ mod tests {
             elsewhere.contains("ListenStream=/x/1%% $s.sock\n"),
             "{elsewhere}"
         );
+    }
+
+    #[test]
+    fn what_systemd_makes_of_the_units_is_read_from_their_states() {
+        assert_eq!(kept("active\nactive\n"), Some(Keeping::Listens));
+        assert_eq!(kept("active\ninactive\n"), Some(Keeping::Listens));
+        assert_eq!(kept("inactive\ninactive\n"), Some(Keeping::Later));
+        let failed = Keeping::Failed("systemctl --user status ac-cred.service".to_owned());
+        assert_eq!(kept("failed\nfailed\n"), Some(failed.clone()));
+        assert_eq!(kept("active\nfailed\n"), Some(failed));
+        assert_eq!(kept(""), None);
     }
 
     #[test]
