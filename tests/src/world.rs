@@ -199,6 +199,17 @@ impl World {
         self.program(self.programs.join("ac-cred")).args(words)
     }
 
+    /// Copies a program by another process: what this one has open for writing while another test
+    /// starts a program cannot be started for a moment.
+    ///
+    /// # Panics
+    /// If it cannot be copied.
+    #[track_caller]
+    pub fn copy_program(&self, from: &Path, to: &Path) {
+        let copied = self.program("cp").args([from, to]).run();
+        copied.succeeded();
+    }
+
     /// A line of a POSIX shell that finds `ac-cred` in its path.
     pub fn shell(&self, line: &str) -> Run {
         self.in_path("/bin/sh").args(["-c", line])

@@ -93,7 +93,7 @@ impl Races {
         let daemon = world.write("bin/ac-credd", script);
         fs::set_permissions(daemon, Permissions::from_mode(0o700)).expect("it is one's own");
         let client = world.home().join("bin/ac-cred");
-        fs::copy(&races.client, &client).expect("a program can be copied");
+        world.copy_program(&races.client, &client);
         races.client = client;
         races
     }

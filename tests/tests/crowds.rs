@@ -440,7 +440,7 @@ fn client_with_a_counted_daemon(world: &World) -> (PathBuf, PathBuf) {
         shown(&real)
     );
     let counted = world.write("bin/ac-credd", script);
-    fs::copy(world.programs().join("ac-cred"), &client).expect("a program can be copied");
+    world.copy_program(&world.programs().join("ac-cred"), &client);
     fs::set_permissions(counted, Permissions::from_mode(0o700)).expect("it is one's own");
     (client, starts)
 }

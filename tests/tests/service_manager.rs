@@ -267,7 +267,7 @@ impl Session {
         give(&programs);
         for name in ["ac-cred", "ac-credd"] {
             let copy = programs.join(name);
-            fs::copy(world.programs().join(name), &copy).expect("the programs are built");
+            world.copy_program(&world.programs().join(name), &copy);
             give(&copy);
         }
         give(world.home());

@@ -62,8 +62,7 @@ impl User {
         let programs = world.home().join("bin");
         fs::create_dir(&programs).expect("the home has none");
         for name in ["ac-cred", "ac-credd"] {
-            let copied = fs::copy(world.programs().join(name), programs.join(name));
-            copied.expect("the programs are built");
+            world.copy_program(&world.programs().join(name), &programs.join(name));
         }
         for path in [world.home(), &world.ca_file(), &programs, &runtime] {
             chown(path, Some(id), Some(id)).expect("root gives away what it has");

@@ -94,7 +94,7 @@ fn copy(world: &World, program: &str) -> PathBuf {
     let directory = world.home().join("bin");
     fs::create_dir_all(&directory).expect("a directory can be made in the home");
     let copied = directory.join(program);
-    fs::copy(world.programs().join(program), &copied).expect("a program can be copied");
+    world.copy_program(&world.programs().join(program), &copied);
     copied
 }
 

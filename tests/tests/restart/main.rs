@@ -32,7 +32,7 @@ impl Installation {
         mode(&directory, 0o755);
         let [client, daemon] = ["ac-cred", "ac-credd"].map(|name| {
             let copied = directory.join(name);
-            copy(&world, &world.programs().join(name), &copied);
+            world.copy_program(&world.programs().join(name), &copied);
             mode(&copied, 0o755);
             copied
         });
@@ -61,17 +61,10 @@ impl Installation {
     fn install(&self, bytes: &[u8]) {
         let written = self.world.write("written", bytes);
         let beside = self.daemon.with_extension("new");
-        copy(&self.world, &written, &beside);
+        self.world.copy_program(&written, &beside);
         mode(&beside, 0o755);
         fs::rename(&beside, &self.daemon).expect("a file can be renamed in the home");
     }
-}
-
-/// Copies a program by another process: what this one has open while another test starts a program
-/// cannot be started for a moment.
-fn copy(world: &World, from: &Path, to: &Path) {
-    let copied = world.program("cp").args([from, to]).run();
-    copied.succeeded();
 }
 
 fn mode(path: &Path, bits: u32) {
