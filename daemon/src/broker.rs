@@ -77,7 +77,8 @@ pub struct Broker {
     predecessor: Option<Predecessor>,
     /// The exchanges that it has not ended.
     inherited: BTreeSet<Attempt>,
-    slots: BTreeMap<Org, Slot>,
+    /// In boxes, as a third of a map is room that is not used yet.
+    slots: BTreeMap<Org, Box<Slot>>,
     callers: BTreeMap<Ticket, Waiting>,
     attempts: BTreeMap<Attempt, Org>,
     /// The attempts whose credential is still being read from this store.
@@ -126,7 +127,7 @@ impl Broker {
             slots: estate
                 .slots
                 .into_iter()
-                .map(|(org, carried)| (org, Slot::from(carried)))
+                .map(|(org, carried)| (org, Box::new(Slot::from(carried))))
                 .collect(),
             callers: BTreeMap::new(),
             attempts: estate.under_way.into_iter().collect(),

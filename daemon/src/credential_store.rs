@@ -284,14 +284,13 @@ impl CredentialStores {
 
 /// Credentials in memory, each sealed.
 #[derive(Default)]
-struct SealedRecords(BTreeMap<Org, (Sealed, Binding)>);
+struct SealedRecords(BTreeMap<Org, Box<(Sealed, Binding)>>);
 
 impl SealedRecords {
     fn load(&self, shield: &Shield, org: &Org) -> Result<Record, StoreError> {
-        let (sealed, binding) = self
-            .0
-            .get(org)
-            .ok_or_else(|| StoreError::Missing(org.clone()))?;
+        let record = self.0.get(org);
+        let record = record.ok_or_else(|| StoreError::Missing(org.clone()))?;
+        let (sealed, binding) = &**record;
         let text = shield.open(sealed)?;
         let credential = Credential::parse(&text).map_err(|_| ShieldError)?;
         Ok(Record {
@@ -303,7 +302,8 @@ impl SealedRecords {
 
     fn save(&mut self, shield: &Shield, org: &Org, record: &Record) -> Result<(), StoreError> {
         let sealed = shield.seal(record.credential.expose())?;
-        self.0.insert(org.clone(), (sealed, record.binding.clone()));
+        let record = Box::new((sealed, record.binding.clone()));
+        self.0.insert(org.clone(), record);
         Ok(())
     }
 

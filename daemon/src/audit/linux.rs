@@ -12,19 +12,28 @@ const GENERATIONS: usize = 4;
 
 /// The program of a process; where that is this client, of the process that ran it.
 pub(super) fn program_behind(pid: u32) -> Option<String> {
-    let mut pid = pid;
-    let mut program = program(pid)?;
+    let (mut pid, mut program) =
+        program_above_client(pid).or_else(|| Some((pid, program(pid)?)))?;
     for _ in 0..GENERATIONS {
         if !is_client(&program) {
             break;
         }
-        let Some(parent) = parent(pid) else { break };
+        let Some((_, parent)) = name_and_parent(pid) else {
+            break;
+        };
         let Some(above) = self::program(parent) else {
             break;
         };
         (pid, program) = (parent, above);
     }
     Some(program.display().to_string())
+}
+
+/// The process that ran a client, and its program. By its name a client is known without a look at
+/// its program, which would cost the caller most of the time that this takes.
+fn program_above_client(pid: u32) -> Option<(u32, PathBuf)> {
+    let (_, parent) = name_and_parent(pid).filter(|(name, _)| name == CLIENT)?;
+    Some((parent, program(parent)?))
 }
 
 /// The path of a program; its bare name where the process keeps others from looking.
@@ -42,16 +51,18 @@ fn is_client(program: &Path) -> bool {
     name.is_some_and(|name| name == CLIENT || name.strip_suffix(" (deleted)") == Some(CLIENT))
 }
 
-fn parent(pid: u32) -> Option<u32> {
+/// The name of a process, and the process that ran it.
+fn name_and_parent(pid: u32) -> Option<(String, u32)> {
     // One read brings the beginning, which is all that is wanted.
     let mut beginning = [0; 256];
     let mut file = fs::File::open(format!("/proc/{pid}/stat")).ok()?;
     let length = file.read(&mut beginning).ok()?;
     let text = String::from_utf8_lossy(beginning.get(..length)?);
     // The name may hold anything, a parenthesis too.
-    let (_, behind_name) = text.rsplit_once(')')?;
+    let (before, behind_name) = text.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
     let parent = behind_name.split_whitespace().nth(1)?.parse().ok()?;
-    (parent != 0).then_some(parent)
+    (parent != 0).then(|| (name.to_owned(), parent))
 }
 
 #[cfg(test)]
@@ -68,6 +79,7 @@ mod tests {
 
     #[test]
     fn a_parent_is_found_whatever_the_name() {
+        let parent = |pid| name_and_parent(pid).map(|(_, parent)| parent);
         let own = std::process::id();
         assert_eq!(parent(own), Some(std::os::unix::process::parent_id()));
         assert_eq!(parent(1), None);

@@ -138,7 +138,7 @@ impl Broker {
             slots: self
                 .slots
                 .iter()
-                .map(|(org, slot)| (org.clone(), Carried::from(slot)))
+                .map(|(org, slot)| (org.clone(), Carried::from(&**slot)))
                 .collect(),
             under_way: self
                 .attempts

@@ -8,7 +8,7 @@ use ac_cred_proto::{Denial, Org, Response};
 
 use crate::broker::{Answer, Broker};
 use crate::clock::Now;
-use crate::policy::slot::{Ended, Slot};
+use crate::policy::slot::Ended;
 use crate::version;
 
 impl Broker {
@@ -66,7 +66,7 @@ impl Broker {
     ) -> OrganizationStatus {
         let slot = self.slots.get(org);
         let held = slot.and_then(|slot| slot.held(now.moment));
-        let ended = slot.and_then(Slot::ended);
+        let ended = slot.and_then(|slot| slot.ended());
         let token_names = held.and_then(|held| held.organization_id.as_deref());
         OrganizationStatus {
             organization: org.clone(),
@@ -85,7 +85,7 @@ impl Broker {
                 lifetime: held.life().whole_seconds(),
             }),
             last_exchange: ended.map(Ended::told),
-            last_error: ended.and_then(|ended| ended.error.clone()),
+            last_error: ended.and_then(|ended| ended.error.as_deref().cloned()),
             credential_expires_at: known.expires,
         }
     }

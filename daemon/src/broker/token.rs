@@ -127,7 +127,7 @@ impl Broker {
         if slot.wants_exchange(now.moment) {
             self.start_exchange(org, now);
         }
-        if let Some(wakeup) = self.slots.get(org).and_then(Slot::next_wakeup) {
+        if let Some(wakeup) = self.slots.get(org).and_then(|slot| slot.next_wakeup()) {
             self.wakeups.insert((wakeup, org.clone()));
         }
     }

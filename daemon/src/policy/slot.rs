@@ -44,9 +44,9 @@ pub struct Slot {
     floor: Moment,
     failures: u32,
     /// The last transient failure, while the pause after it lasts.
-    failed: Option<Denial>,
+    failed: Option<Box<Denial>>,
     /// The refusal that stands until the credential or its settings change.
-    refused: Option<Denial>,
+    refused: Option<Box<Denial>>,
     waiting: Vec<Caller>,
     /// The earliest deadline among those who wait.
     first_deadline: Option<Moment>,
@@ -249,7 +249,7 @@ impl Slot {
     /// The refusal that stands until the credential or its settings change.
     #[must_use]
     pub fn refusal(&self) -> Option<&Denial> {
-        self.refused.as_ref()
+        self.refused.as_deref()
     }
 
     /// When and how the last exchange ended.
@@ -300,7 +300,7 @@ impl Slot {
     /// Why waiting cannot help, if it cannot.
     fn hopeless(&self, caller: Caller, now: Moment) -> Option<Denial> {
         if let Some(refused) = &self.refused {
-            return Some(refused.clone());
+            return Some(Denial::clone(refused));
         }
         if let (Need::Life(demanded), Some(held)) = (caller.need, &self.held)
             && demanded > held.life
@@ -329,8 +329,8 @@ impl Slot {
             life: grant.life,
         });
         Answers(
-            self.waiting
-                .drain(..)
+            std::mem::take(&mut self.waiting)
+                .into_iter()
                 .map(|caller| (caller.ticket, newly_held(caller.need, grant.life)))
                 .collect(),
         )
@@ -343,12 +343,12 @@ impl Slot {
                 let pause = backoff::pause(self.failures, jitter, requested);
                 self.not_before = self.floor.max(now.after(pause));
                 let why = self.paused(&denial, now);
-                self.failed = Some(denial);
+                self.failed = Some(Box::new(denial));
                 why
             }
             Failure::Refused(denial) => {
                 self.failed = None;
-                self.refused = Some(denial.clone());
+                self.refused = Some(Box::new(denial.clone()));
                 denial
             }
             Failure::Here(denial) => denial,
@@ -359,7 +359,10 @@ impl Slot {
     }
 
     fn note_exchange(&mut self, at: (Moment, Timestamp), error: Option<Denial>) {
-        self.ended = Some(Ended { at: at.1, error });
+        self.ended = Some(Ended {
+            at: at.1,
+            error: error.map(Box::new),
+        });
         self.settled = at.0;
         self.floor = self.floor.max(at.0.after(backoff::FLOOR));
         self.not_before = self.floor;

@@ -95,7 +95,8 @@ pub(super) fn write(
     shield: &Shield,
 ) -> Result<Zeroizing<Vec<u8>>, Unusable> {
     let mut opened = Vec::with_capacity(records.0.len());
-    for (org, (sealed, binding)) in &records.0 {
+    for (org, record) in &records.0 {
+        let (sealed, binding) = &**record;
         let secret = shield
             .open(sealed)
             .map_err(|error| Unusable::Store(error.into()))?;

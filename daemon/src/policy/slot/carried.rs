@@ -18,8 +18,8 @@ pub struct Carried {
     not_before: Moment,
     floor: Moment,
     failures: u32,
-    failed: Option<Denial>,
-    refused: Option<Denial>,
+    failed: Option<Box<Denial>>,
+    refused: Option<Box<Denial>>,
     renew_behind: bool,
     ended: Option<Ended>,
     settled: Moment,
@@ -81,7 +81,7 @@ impl Slot {
             return None;
         }
         let paused = self.failed.as_ref().map(|failed| self.paused(failed, now));
-        if let Some(why) = self.refused.clone().or(paused) {
+        if let Some(why) = self.refused.as_deref().cloned().or(paused) {
             let mut answers = self.answer_failed(vec![caller], &why, now).0;
             return answers.pop().map(|(_, decision)| decision);
         }

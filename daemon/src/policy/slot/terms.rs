@@ -126,7 +126,7 @@ pub struct Ended {
     /// When it ended.
     pub at: Timestamp,
     /// Why it gave no token, when it gave none.
-    pub error: Option<Denial>,
+    pub error: Option<Box<Denial>>,
 }
 
 impl Ended {
