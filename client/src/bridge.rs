@@ -12,6 +12,7 @@ use ac_cred_proto::secret::SessionToken;
 use ac_cred_proto::{Denial, ErrorCode, Org};
 
 pub use crate::cli::McpClient;
+pub use crate::core_dump::forbid as forbid_core_dump;
 
 use crate::call::{Call, Reach};
 use crate::cli::{self, Command, Which};

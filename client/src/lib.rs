@@ -12,6 +12,7 @@ mod closed_stdout;
 mod commands;
 mod companion;
 mod completions;
+mod core_dump;
 mod deadline;
 mod destination;
 mod doctor;

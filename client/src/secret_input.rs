@@ -16,6 +16,7 @@ use ac_cred_proto::settings::Kind;
 use ac_cred_proto::{Denial, ErrorCode, Org};
 use zeroize::Zeroizing;
 
+use crate::core_dump;
 use crate::deadline::within;
 use crate::failure::usage;
 use crate::launch::PASSPHRASE_FILE_VARIABLE;
@@ -204,22 +205,12 @@ fn unsafe_file(path: &Path, why: &str) -> Denial {
 }
 
 /// Keeps what is about to be read out of core dumps, and from other processes of the same user.
-#[cfg(unix)]
 fn keep_private() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
     // A sandbox that forbids it keeps others out itself, and a login is worth more.
-    setrlimit(Resource::Core, none).ok();
+    core_dump::forbid().ok();
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
 }
-
-#[cfg(windows)]
-fn keep_private() {}
 
 /// Standard input without the standard library's buffer, which would keep a copy of the secret.
 fn unbuffered_stdin() -> io::Result<File> {

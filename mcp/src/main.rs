@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ac_cred::bridge::{self, Chosen, Task};
+use ac_cred::bridge::{self, Chosen, Task, forbid_core_dump};
 use ac_cred_mcp::bridge::Bridge;
 use ac_cred_mcp::exchange::Exchange;
 use ac_cred_mcp::lines;
@@ -44,7 +44,9 @@ fn serve(chosen: Chosen, url: Option<String>) -> Result<(), Denial> {
     if let Some(url) = url.as_deref() {
         verify(&chosen, url)?;
     }
-    keep_memory_from_disk();
+    // Where the system does not allow it, it writes no core dumps of others either. It can still be
+    // traced, as the daemon asks the system who it is.
+    forbid_core_dump().ok();
     // Another provider can only have been installed by this function.
     rustls::crypto::ring::default_provider()
         .install_default()
@@ -81,22 +83,6 @@ fn verify(chosen: &Chosen, url: &str) -> Result<(), Denial> {
         Err(_) => Ok(()),
     }
 }
-
-/// Keeps tokens out of core dumps. The daemon is still told by the system who asks.
-#[cfg(unix)]
-fn keep_memory_from_disk() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    // Where the system does not allow it, it writes no core dumps of others either.
-    setrlimit(Resource::Core, none).ok();
-}
-
-#[cfg(windows)]
-fn keep_memory_from_disk() {}
 
 /// Comes when the system or a person wants an end.
 #[cfg(unix)]

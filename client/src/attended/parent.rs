@@ -15,10 +15,7 @@ use nix::sys::signal::{self, SigSet, SigmaskHow};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, kill_process, setrlimit,
-    waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, waitpid};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
@@ -27,6 +24,7 @@ use rustix::time::{
 use super::keeper::Keeper;
 use super::start::start;
 use crate::child;
+use crate::core_dump;
 use crate::failure::Failure;
 
 /// What is passed on, where it has not reached the child already.
@@ -198,11 +196,7 @@ pub(super) fn end_like(end: End) -> Result<(), Failure> {
 /// have seen of the child.
 fn die_by(number: i32) {
     // This process holds a token: it leaves no picture of its memory.
-    let nothing = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    let leaves_nothing = setrlimit(Resource::Core, nothing).is_ok();
+    let leaves_nothing = core_dump::forbid().is_ok();
     if let Some(signal) = Signal::from_named_raw(number).filter(|_| leaves_nothing) {
         SigSet::all().thread_unblock().ok();
         kill_process(getpid(), signal).ok();
