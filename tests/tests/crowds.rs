@@ -208,7 +208,7 @@ fn five_hundred_who_wait_when_the_daemon_is_killed_are_served_by_the_next_or_tol
     let passphrase = world.write("passphrase", world.secrets().fresh("passphrase"));
     let account = world.account("acme");
     let unlocking = |run: Run| run.env("AC_CRED_PASSPHRASE_FILE", &passphrase);
-    world.sim().set_lifetime(1);
+    world.sim().set_short_lifetime();
     let login = world.login_with("acme", &account.key);
     unlocking(login.args(["--store", "file"])).run().succeeded();
     world.sim().set_lifetime(3_600);
@@ -344,7 +344,7 @@ fn processes_that_fit() -> usize {
 /// A world in which the token of `acme` has expired and the next one lives; with that token.
 fn world_with_an_expired_token() -> (World, String) {
     let world = World::new();
-    world.sim().set_lifetime(1);
+    world.sim().set_short_lifetime();
     world.login("acme");
     world.sim().set_lifetime(3_600);
     let has_expired = || world.status()["organizations"][0]["token"].is_null();

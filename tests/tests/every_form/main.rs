@@ -99,7 +99,7 @@ fn every_fault_is_told_truly_when_the_token_has_expired() {
     let world = World::new();
     let elsewhere = AuthSim::start();
     start(&world);
-    world.sim().set_lifetime(1);
+    world.sim().set_short_lifetime();
     in_parallel(&cases(&elsewhere), |case| {
         let (key, token) = log_in(&world, &case.alias, case.form, &world.sim().url());
         world

@@ -82,7 +82,7 @@ fn a_server_that_has_no_name_or_lies_in_a_black_hole_loses_nothing() {
 /// gone nobody has to log in.
 fn meet(world: &World, url: &str, set_up: impl FnOnce(), clear: impl FnOnce()) {
     let valid = log_in_all(world, url, "valid");
-    world.sim().set_lifetime(1);
+    world.sim().set_short_lifetime();
     let expiring = log_in_all(world, url, "expiring");
     let exchanges = world.sim().exchange_count();
     set_up();
