@@ -57,7 +57,7 @@ pub(crate) fn start(deadline: Deadline) -> Result<Link, Denial> {
     if let Some(link) = Link::open(&socket, deadline)? {
         return Ok(link);
     }
-    let started = spawn_again(&socket, deadline);
+    let started = start_listening(&socket, deadline);
     // A daemon that somebody started by hand at the same time does as well.
     match Link::open(&socket, deadline)? {
         Some(link) => Ok(link),
@@ -131,18 +131,18 @@ fn private_file(path: &Path) -> io::Result<File> {
 }
 
 /// Starts the daemon, and once more where it was killed before it said anything.
-fn spawn_again(socket: &Path, deadline: Deadline) -> Result<(), Denial> {
+fn start_listening(socket: &Path, deadline: Deadline) -> Result<(), Denial> {
     for _ in 0..2 {
-        if let Some(started) = spawn(socket, deadline)? {
-            return started;
+        if spawn(socket, deadline)? {
+            return Ok(());
         }
     }
     Err(no_daemon("the daemon ended before it was ready").hint("ac-cred daemon run"))
 }
 
-/// Starts the daemon and waits for what it says: that it listens, or why it does not; nothing where
-/// it ended without a word.
-fn spawn(socket: &Path, deadline: Deadline) -> Result<Option<Result<(), Denial>>, Denial> {
+/// Starts the daemon and waits until it listens, or says why it does not; false where it ended without
+/// a word.
+fn spawn(socket: &Path, deadline: Deadline) -> Result<bool, Denial> {
     let mut command = daemon(socket)?;
     command
         .arg("--on-demand")
@@ -153,16 +153,16 @@ fn spawn(socket: &Path, deadline: Deadline) -> Result<Option<Result<(), Denial>>
     close_fds::set_fds_cloexec(3, &[]);
     let mut child = command.spawn().map_err(|error| unstartable(&error))?;
     let Some(stdout) = child.stdout.take() else {
-        return Ok(None);
+        return Ok(false);
     };
     let line = within(deadline.left(), move || first_line(stdout))
         .ok_or_else(|| no_daemon("the daemon did not start in time"))?;
     if line.trim_end() == READY {
-        return Ok(Some(Ok(())));
+        return Ok(true);
     }
     // Who is told that the daemon did not start finds none that is still ending.
     within(deadline.left(), move || child.wait());
-    Ok(serde_json::from_str(&line).ok().map(Err))
+    serde_json::from_str(&line).map_or(Ok(false), Err)
 }
 
 /// What the daemon says first; nothing when it ends without a word.

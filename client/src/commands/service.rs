@@ -9,7 +9,7 @@ use ac_cred_proto::endpoint::SOCKET_VARIABLE;
 use ac_cred_proto::{Denial, ErrorCode};
 
 use crate::cli::USUAL_WAIT;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, within};
 use crate::doctor::Finding;
 use crate::failure::{Failure, usage};
 use crate::launch::{self, PASSPHRASE_FILE_VARIABLE};
@@ -80,7 +80,8 @@ pub(super) fn finding() -> Option<Finding> {
         return None;
     }
     let check = "service";
-    Some(match service::keeping()? {
+    // One that hangs is as good as none.
+    Some(match within(USUAL_WAIT, service::keeping)?? {
         Keeping::Listens => Finding::ok(check, format!("{NAME} keeps the daemon")),
         Keeping::Later => {
             let message = format!("{NAME} does not keep the daemon before your next session");

@@ -187,8 +187,8 @@ impl Slot {
         self.renew_behind = false;
         self.first_deadline = None;
         Answers(
-            self.waiting
-                .drain(..)
+            std::mem::take(&mut self.waiting)
+                .into_iter()
                 .map(|caller| (caller.ticket, Decision::Deny(why.clone())))
                 .collect(),
         )
